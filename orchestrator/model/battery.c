@@ -22,6 +22,7 @@ Battery *battery_new(BatteryConfig *config)
         b->config = config;
         b->version = g_strdup("");
         b->versions = string_map();
+        b->previous = string_map();
         b->pins = string_map();
         b->replicants = g_ptr_array_new_with_free_func((GDestroyNotify)replicant_free);
         return b;
@@ -33,6 +34,7 @@ void battery_free(Battery *b)
                 return;
         g_ptr_array_unref(b->replicants);
         g_hash_table_unref(b->versions);
+        g_hash_table_unref(b->previous);
         g_hash_table_unref(b->pins);
         battery_config_free(b->config);
         g_free(b->version);
@@ -134,7 +136,7 @@ static void map_from_variant(GHashTable *map, GVariant *body, const char *key)
 GVariant *battery_to_record(const Battery *b)
 {
         return dict_make("wanted", g_variant_new_boolean(b->wanted), "version", g_variant_new_string(b->version),
-                         "versions", map_to_variant(b->versions), "pins", map_to_variant(b->pins), NULL);
+                         "versions", map_to_variant(b->versions), "previous", map_to_variant(b->previous), "pins", map_to_variant(b->pins), NULL);
 }
 
 void battery_apply_record(Battery *b, GVariant *body)
@@ -143,5 +145,6 @@ void battery_apply_record(Battery *b, GVariant *body)
         g_free(b->version);
         b->version = g_strdup(dict_str(body, "version", ""));
         map_from_variant(b->versions, body, "versions");
+        map_from_variant(b->previous, body, "previous");
         map_from_variant(b->pins, body, "pins");
 }

@@ -24,6 +24,7 @@ typedef struct Battery {
         gboolean file_gone;    /* its file vanished; forgotten once stopped */
         char *version;         /* that the battery is to run (of its first package); journalled */
         GHashTable *versions;  /* package -> version, of all its packages; journalled */
+        GHashTable *previous;  /* package -> version before the last update that was done; journalled */
         GHashTable *pins;      /* package -> version that was rolled back; journalled */
         GPtrArray *replicants; /* of Replicant, by id */
         guint64 update;        /* the one that is not final, or 0 */

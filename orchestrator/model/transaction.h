@@ -55,6 +55,8 @@ typedef struct Transaction {
         char *owner_name;
         char *strategy;    /* option, "" none */
         gboolean override; /* option */
+        gboolean plan_only; /* never journalled nor told: somebody wants to see the plan */
+        gboolean waiting;   /* not journalled: for another update of one of its batteries */
 } Transaction;
 
 PackageChange *package_change_new(Operation op, const char *name, const char *old_version, const char *new_version,

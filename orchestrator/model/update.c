@@ -152,6 +152,7 @@ GVariant *update_to_record(const Update *u)
         dict_add(&b, "person", g_variant_new_boolean(u->person));
         dict_add(&b, "override", g_variant_new_boolean(u->override));
         dict_add(&b, "restart", g_variant_new_boolean(u->restart));
+        dict_add(&b, "only", g_variant_new_uint32(u->only));
         dict_add(&b, "promoted", g_variant_new_boolean(u->promoted));
         dict_add(&b, "clear", g_variant_new_boolean(u->clear));
         dict_add(&b, "switched", g_variant_new_boolean(u->switched));
@@ -204,6 +205,7 @@ Update *update_from_record(const char *id, const char *battery, GVariant *body)
         u->person = dict_b(body, "person", FALSE);
         u->override = dict_b(body, "override", FALSE);
         u->restart = dict_b(body, "restart", FALSE);
+        u->only = dict_u(body, "only", 0);
         u->promoted = dict_b(body, "promoted", FALSE);
         u->clear = dict_b(body, "clear", FALSE);
         u->switched = dict_b(body, "switched", FALSE);
@@ -237,6 +239,7 @@ gboolean update_add_step_record(Update *u, guint index, const char *battery, GVa
         s->back = dict_b(body, "back", FALSE);
         s->canary = dict_b(body, "canary", FALSE);
         s->phase = dict_u(body, "phase", 0);
+        s->index = index;
         if (index >= u->steps->len)
                 g_ptr_array_set_size(u->steps, (int)index + 1);
         step_free(u->steps->pdata[index]);

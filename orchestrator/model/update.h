@@ -68,10 +68,12 @@ typedef struct Step {
         guint phase;     /* steps of one phase may run side by side */
         char *reason;    /* why it is in the plan; after a failure what went wrong */
         /* Not journalled. */
+        guint index;        /* its place in the update's steps */
         guint64 cookie;     /* of the running command or switch; 0 none */
         guint outstanding;  /* switches not yet answered */
         guint64 timer;
-        gboolean issued; /* the act of the present state was asked for */
+        guint part;         /* how far a state of several parts has got (soak, check, admit) */
+        gboolean gated;     /* waits at switching until its update lets it */
 } Step;
 
 typedef struct Update {
@@ -89,6 +91,7 @@ typedef struct Update {
         gboolean override; /* the floor may break: a person said so */
         gboolean restart;  /* same version: a restart */
         gboolean promoted;
+        guint only; /* this replicant alone, 0: all */
         gboolean clear;          /* warning over, nobody objects */
         gboolean switched;       /* some replicant was switched to the new version */
         UpdateState goal;        /* what rolling-back ends in: rolled-back, cancelled or failed */
