@@ -36,7 +36,10 @@ BatteryConfig *battery_config_new(const char *name)
         c->stop_timeout_us = 30 * SEC;
         c->ready_timeout_us = 30 * SEC;
         c->progress_deadline_us = 600 * SEC;
+        c->coalesce_us = 5 * SEC;
         c->on_failure = ON_FAILURE_ROLLBACK;
+        c->heartbeat_us = SEC;
+        c->heartbeat_misses = 3;
         return c;
 }
 
@@ -58,6 +61,30 @@ void battery_config_free(BatteryConfig *c)
         g_strfreev(c->admit);
         g_strfreev(c->check);
         g_free(c);
+}
+
+static char *expand_word(const BatteryConfig *c, const char *word, guint replicant)
+{
+        GString *s = g_string_new(NULL);
+        for (const char *p = word; *p; p++) {
+                gboolean placeholder = *p == '%' && p[1] && strchr("ib%", p[1]);
+                if (!placeholder)
+                        g_string_append_c(s, *p);
+                else if (*++p == 'i')
+                        g_string_append_printf(s, "%u", replicant);
+                else
+                        g_string_append(s, *p == 'b' ? c->name : "%");
+        }
+        return g_string_free(s, FALSE);
+}
+
+char **battery_config_expand(const BatteryConfig *c, char *const *argv, guint replicant)
+{
+        GPtrArray *words = g_ptr_array_new();
+        for (; *argv; argv++)
+                g_ptr_array_add(words, expand_word(c, *argv, replicant));
+        g_ptr_array_add(words, NULL);
+        return (char **)g_ptr_array_free(words, FALSE);
 }
 
 guint amount_of(Amount amount, guint total, guint at_least)

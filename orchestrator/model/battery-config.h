@@ -41,13 +41,19 @@ typedef struct BatteryConfig {
         gboolean min_active_set;
         Amount min_active;
         gint64 canary_soak_us, soak_us, drain_timeout_us, stop_timeout_us, ready_timeout_us;
-        gint64 progress_deadline_us;
+        gint64 progress_deadline_us, coalesce_us;
         OnFailure on_failure;
         char **drain, **admit; /* argv with %i/%b not yet replaced; NULL if none */
         /* [Health] */
         char **check; /* argv, as above; NULL if none */
         gint64 watchdog_us; /* 0: none */
+        gint64 heartbeat_us; /* a controller's; read and kept, of no effect without one */
+        guint heartbeat_misses;
 } BatteryConfig;
+
+/* ARGV of this battery for replicant ID: %i becomes the id, %b the battery's name, %% a %. Anything else
+ * behind a % stays as it is (files that hold it are refused). Owned by the caller. */
+char **battery_config_expand(const BatteryConfig *c, char *const *argv, guint replicant);
 
 /* All defaults of DESIGN section 6, with this name. */
 BatteryConfig *battery_config_new(const char *name);
