@@ -8,4 +8,5 @@
 
 /* ENTRIES (of KeyfileEntry, lowest precedence first) become the configuration of battery NAME; MAIN_FILE is
  * named where a key is missing. What is wrong goes to SINK; the result is only good if no error did. */
-BatteryConfig *battery_keys_read(const char *name, const char *main_file, GPtrArray *entries, ProblemSink *sink);
+BatteryConfig *battery_keys_read(const char *name, const char *main_file, GPtrArray *entries,
+                                 ProblemSink *sink);

@@ -5,13 +5,30 @@
 
 #include "base/strtab.h"
 
-typedef enum Strategy { STRATEGY_AUTO, STRATEGY_ROLLING, STRATEGY_FULL_STOP, _STRATEGY_MAX, _STRATEGY_INVALID = -1 } Strategy;
+typedef enum Strategy {
+        STRATEGY_AUTO,
+        STRATEGY_ROLLING,
+        STRATEGY_FULL_STOP,
+        _STRATEGY_MAX,
+        _STRATEGY_INVALID = -1,
+} Strategy;
 STRTAB_DECLARE(strategy, Strategy); /* auto, rolling, full-stop */
 
-typedef enum OnFailure { ON_FAILURE_ROLLBACK, ON_FAILURE_PAUSE, ON_FAILURE_CONTINUE, _ON_FAILURE_MAX, _ON_FAILURE_INVALID = -1 } OnFailure;
+typedef enum OnFailure {
+        ON_FAILURE_ROLLBACK,
+        ON_FAILURE_PAUSE,
+        ON_FAILURE_CONTINUE,
+        _ON_FAILURE_MAX,
+        _ON_FAILURE_INVALID = -1,
+} OnFailure;
 STRTAB_DECLARE(on_failure, OnFailure); /* rollback, pause, continue */
 
-typedef enum RunnerKind { RUNNER_DIRECT, RUNNER_SYSTEMD, _RUNNER_KIND_MAX, _RUNNER_KIND_INVALID = -1 } RunnerKind;
+typedef enum RunnerKind {
+        RUNNER_DIRECT,
+        RUNNER_SYSTEMD,
+        _RUNNER_KIND_MAX,
+        _RUNNER_KIND_INVALID = -1,
+} RunnerKind;
 STRTAB_DECLARE(runner_kind, RunnerKind); /* direct, systemd */
 
 /* A count, or a percentage of the replicants: "2" or "25%". */
@@ -26,7 +43,7 @@ typedef struct BatteryConfig {
         char *description;
         char **packages; /* as written: "calc", "dpkg:calc"; never NULL */
         char *program;   /* absolute, or relative to the first Kantan package's installation */
-        char **arguments; /* Arguments=, ";"-separated, %i is the replicant's id, %b the battery; never NULL */
+        char **arguments; /* Arguments=, %i is the replicant's id, %b the battery; never NULL */
         char *bus_name;  /* NULL if none */
         guint replicants, passive;
         RunnerKind runner;
