@@ -10,11 +10,15 @@
 
 #include <gio/gio.h>
 
-/* Limits, each with its reason in package.c: entries, bytes of a file, of a package, of package-info,
- * ratio, path length, depth. */
+/* The other limits, each with its reason, stand in store/package-limits.h. */
 #define PACKAGE_ENTRIES_MAX 20000
 
-typedef enum PackageFileType { PACKAGE_PROGRAM, PACKAGE_DATA, PACKAGE_CONFIG, PACKAGE_SYMLINK } PackageFileType;
+typedef enum PackageFileType {
+        PACKAGE_PROGRAM,
+        PACKAGE_DATA,
+        PACKAGE_CONFIG,
+        PACKAGE_SYMLINK,
+} PackageFileType;
 
 typedef struct PackageFile {
         PackageFileType type;
