@@ -18,7 +18,8 @@ char *installation_version(const char *state, const char *battery, guint replica
 gboolean installation_set_current(const char *state, const char *package, const char *version, GError **error);
 char *installation_current(const char *state, const char *package);
 /* The unpacked package's description, read from its package-info.xml. */
-PackageInfo *installation_info(const char *state, const char *package, const char *version, GError **error);
+PackageInfo *installation_info(const char *state, const char *package, const char *version,
+                               GError **error);
 /* The path of PROGRAM (relative) in the installation that replicant N runs. */
 char *installation_program(const char *state, const char *battery, guint replicant, const char *package,
                            const char *program);
