@@ -43,6 +43,7 @@ typedef struct Replicant {
         guint failures;        /* starts in a row that did not last */
         gint64 healthy_since_us; /* boot time */
         guint64 backoff_timer;
+        gpointer runner; /* whoever runs it: the manager */
         gboolean forking; /* a start was asked for and not answered yet */
         struct Step *step; /* what is being done to it, or NULL; owned by its update or, update 0, by us */
 } Replicant;

@@ -3,7 +3,7 @@
  * reported, the updates they became. */
 #pragma once
 
-#include "base/strtab.h"
+#include "base/refusal.h"
 
 typedef enum TransactionState {
         TRANSACTION_PREPARING,
@@ -43,6 +43,7 @@ typedef struct Transaction {
         char *manager; /* "kantan", "apt", … */
         TransactionState state;
         char *reason;
+        Refusal refusal; /* of a refused one; not journalled */
         GPtrArray *changes; /* of PackageChange */
         GArray *updates;    /* of guint64 */
         gboolean person;    /* Update(): its own package manager, finishes by itself */
@@ -56,6 +57,9 @@ typedef struct Transaction {
         char *strategy;    /* option, "" none */
         gboolean override; /* option */
         gboolean plan_only; /* never journalled nor told: somebody wants to see the plan */
+        gboolean advancing, again; /* not journalled: guard against looking again from below */
+        void (*answer)(void); /* not journalled: who asked for packages waits, and with what */
+        gpointer answer_user;
         gboolean waiting;   /* not journalled: for another update of one of its batteries */
 } Transaction;
 

@@ -72,6 +72,7 @@ typedef struct Step {
         guint64 cookie;     /* of the running command or switch; 0 none */
         guint outstanding;  /* switches not yet answered */
         guint64 timer;
+        gpointer runner;    /* whoever runs it: the manager */
         guint part;         /* how far a state of several parts has got (soak, check, admit) */
         gboolean gated;     /* waits at switching until its update lets it */
 } Step;
@@ -99,8 +100,10 @@ typedef struct Update {
         guint least_active, failures;
         /* Not journalled. */
         gint64 delay_end_us;  /* boot time */
+        gpointer runner;      /* whoever runs it: the manager */
         guint64 timer;        /* warning, inhibitor delay */
         guint64 deadline_timer;
+        gboolean advancing; /* guards against looking again from below */
 } Update;
 
 Target *target_new(const char *package, const char *from, const char *to);

@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* An update's course: who writes its state, what each state begins, which step goes next, when it has
+ * failed and what then, and its one verdict. */
+#include "orchestrator/manager-priv.h"
+
+static const BatteryConfig *config_of(Manager *m, const Update *u)
+{
+        return battery_of(m, u->battery)->config;
+}
+
+static GVariant *detail_of(const Update *u)
+{
+        g_autofree char *path = update_path(u->id);
+        return dict_make("update", g_variant_new_object_path(path), "strategy",
+                         g_variant_new_string(strategy_to_string(u->strategy)), "from", g_variant_new_string(u->from),
+                         "to", g_variant_new_string(u->to), NULL);
+}
+
+static GVariant *detail_with(const Update *u, const char *key, GVariant *value)
+{
+        g_autoptr(GVariant) base = g_variant_ref_sink(detail_of(u));
+        GVariantDict d;
+        g_variant_dict_init(&d, base);
+        g_variant_dict_insert_value(&d, key, value);
+        return g_variant_dict_end(&d);
+}
+
+/* ---- state entries ---- */
+
+static void on_warned(gpointer user)
+{
+        Update *u = user;
+        u->timer = 0;
+        update_check_objections(u->runner, u);
+}
+
+static void on_deadline(gpointer user);
+
+static void arm_deadline(Manager *m, Update *u)
+{
+        clock_cancel(m->clock, &u->deadline_timer);
+        if (u->state == UPDATE_RUNNING || u->state == UPDATE_ROLLING_BACK)
+                u->deadline_timer = clock_at(m->clock, clock_boot_us(m->clock) + config_of(m, u)->progress_deadline_us,
+                                             on_deadline, u);
+}
+
+void update_arm(Manager *m, Update *u)
+{
+        gint64 now = clock_boot_us(m->clock);
+        u->runner = m;
+        if (u->state == UPDATE_WARNED && !u->clear) {
+                gint64 left = MAX(u->warn_end_us - clock_real_us(m->clock), 0);
+                left = MIN(left, config_of(m, u)->warn_us); /* the wall clock may have been set back */
+                u->delay_end_us = now + left + config_of(m, u)->inhibit_delay_max_us;
+                u->timer = clock_at(m->clock, now + left, on_warned, u);
+        }
+        arm_deadline(m, u);
+}
+
+static void enter_warned(Manager *m, Update *u)
+{
+        u->warn_end_us = clock_real_us(m->clock) + config_of(m, u)->warn_us;
+        manager_tell(m, EVENT_UPDATE_WARNING, u->battery,
+                     detail_with(u, "deadline", g_variant_new_int64(u->warn_end_us)));
+        update_arm(m, u);
+}
+
+static void enter_running(Manager *m, Update *u)
+{
+        if (u->started_us == 0) {
+                u->started_us = clock_real_us(m->clock);
+                manager_tell(m, EVENT_UPDATE_STARTED, u->battery, detail_of(u));
+        }
+        arm_deadline(m, u);
+}
+
+/* What the battery is to run from now on, and what is not to come back by itself. */
+static void settle_versions(Manager *m, Update *u, Battery *b)
+{
+        for (guint i = 0; i < u->targets->len; i++) {
+                const Target *t = g_ptr_array_index(u->targets, i);
+                if (u->state == UPDATE_DONE || u->state == UPDATE_FAILED) {
+                        if (!g_str_equal(t->from, t->to))
+                                g_hash_table_insert(b->previous, g_strdup(t->package), g_strdup(t->from));
+                        g_hash_table_insert(b->versions, g_strdup(t->package), g_strdup(t->to));
+                        g_hash_table_remove(b->pins, t->package);
+                } else if (u->state == UPDATE_ROLLED_BACK && u->switched) {
+                        g_hash_table_insert(b->pins, g_strdup(t->package), g_strdup(t->to));
+                }
+        }
+        if (u->state == UPDATE_DONE && !*u->to)
+                b->wanted = FALSE;
+        if (u->state == UPDATE_DONE || u->state == UPDATE_FAILED) {
+                g_free(b->version);
+                b->version = g_strdup(u->to);
+        }
+}
+
+static void tell_finished(Manager *m, Update *u)
+{
+        g_autofree char *path = update_path(u->id);
+        double seconds = (double)(u->finished_us - (u->started_us ? u->started_us : u->created_us)) / G_USEC_PER_SEC;
+        if (u->state == UPDATE_ROLLED_BACK)
+                manager_tell(m, EVENT_UPDATE_ROLLED_BACK, u->battery,
+                             detail_with(u, "reason", g_variant_new_string(u->reason)));
+        manager_tell(m, EVENT_UPDATE_FINISHED, u->battery,
+                     dict_make("update", g_variant_new_object_path(path), "strategy",
+                               g_variant_new_string(strategy_to_string(u->strategy)), "from",
+                               g_variant_new_string(u->from), "to", g_variant_new_string(u->to), "state",
+                               g_variant_new_string(update_state_to_string(u->state)), "reason",
+                               g_variant_new_string(u->reason), "seconds", g_variant_new_double(seconds),
+                               "least_active", g_variant_new_uint32(u->least_active), NULL));
+}
+
+static void do_finished(gpointer user, GVariant *args)
+{
+        Manager *m = user;
+        guint64 id;
+        g_variant_get(args, "(t)", &id);
+        Update *u = manager_update(m, id);
+        if (u && m->publisher)
+                m->publisher->finished(u, m->publisher_user);
+}
+
+static void answer_waiters(Manager *m, Update *u)
+{
+        for (guint i = m->waiters->len; i > 0; i--) {
+                Waiter *w = m->waiters->pdata[i - 1];
+                if (w->update != u->id)
+                        continue;
+                g_ptr_array_remove_index(m->waiters, i - 1);
+                Refusal code = u->state == UPDATE_DONE ? REFUSAL_NONE
+                               : u->state == UPDATE_VETOED ? REFUSAL_VETOED
+                                                           : REFUSAL_NO_REPLICANT;
+                manager_answer(m, w->answer, w->user, code, u->reason, NULL);
+                g_free(w);
+        }
+}
+
+static void enter_final(Manager *m, Update *u)
+{
+        Battery *b = battery_of(m, u->battery);
+        u->finished_us = clock_real_us(m->clock);
+        clock_cancel(m->clock, &u->timer);
+        clock_cancel(m->clock, &u->deadline_timer);
+        if (b->update == u->id) {
+                b->update = 0;
+                b->update_runs = FALSE;
+        }
+        settle_versions(m, u, b);
+        battery_save(m, b);
+        if (u->started_us || u->state == UPDATE_VETOED || u->warn_end_us)
+                tell_finished(m, u);
+        outbox_after(m->outbox, do_finished, m, g_variant_new("(t)", u->id));
+        answer_waiters(m, u);
+}
+
+static void update_set_state(Manager *m, Update *u, UpdateState state, const char *why)
+{
+        Battery *b = battery_of(m, u->battery);
+        g_assert(u->state != state);
+        clock_cancel(m->clock, &u->timer);
+        u->state = state;
+        u->runner = m;
+        if (why) {
+                g_free(u->reason);
+                u->reason = g_utf8_make_valid(why, -1);
+        }
+        b->update_runs = !update_is_final(u) && state >= UPDATE_WARNED;
+        if (state == UPDATE_WARNED)
+                enter_warned(m, u);
+        else if (state == UPDATE_RUNNING)
+                enter_running(m, u);
+        else if (update_is_final(u))
+                enter_final(m, u);
+        arm_deadline(m, u);
+        update_save(m, u);
+        update_track_active(m, b);
+        transact_update_moved(m, u);
+}
+
+void update_feed(Manager *m, Update *u, UpdateEvent event, const char *why)
+{
+        UpdateState next = update_next(u->state, event);
+        if (next != _UPDATE_STATE_INVALID && next != u->state)
+                update_set_state(m, u, next, why);
+}
+
+/* ---- warning and objections ---- */
+
+void update_check_objections(Manager *m, Update *u)
+{
+        Inhibitor *i;
+        gint64 now = clock_boot_us(m->clock);
+        if (u->state != UPDATE_WARNED || u->clear || u->timer)
+                return;
+        if (inhibit_find(m, u->battery, "block", &i)) {
+                g_autofree char *why = g_strdup_printf("vetoed by %s: %s", i->who, i->why);
+                update_feed(m, u, UPDATE_EVENT_VETO, why);
+        } else if (inhibit_find(m, u->battery, "delay", &i) && now < u->delay_end_us) {
+                u->timer = clock_at(m->clock, u->delay_end_us, on_warned, u);
+        } else {
+                u->clear = TRUE;
+                update_save(m, u);
+                transact_update_moved(m, u);
+        }
+}
+
+/* ---- steps ---- */
+
+void update_track_active(Manager *m, Battery *b)
+{
+        Update *u = battery_current_update(m, b);
+        if (!u || u->state < UPDATE_REPLACING)
+                return;
+        guint active = battery_active(b);
+        if (active < u->least_active) {
+                u->least_active = active;
+                update_save(m, u);
+        }
+}
+
+gboolean update_gate_is_open(Manager *m, const Update *u, const Step *s)
+{
+        if (u->state == UPDATE_REPLACING)
+                return FALSE;
+        if (u->strategy != STRATEGY_FULL_STOP || s->act == STEP_SWITCH)
+                return TRUE;
+        if (!s->back && u->state != UPDATE_RUNNING)
+                return FALSE;
+        for (guint i = 0; i < u->steps->len; i++) {
+                const Step *other = g_ptr_array_index(u->steps, i);
+                if (other->back == s->back && other->state < STEP_SWITCHING)
+                        return FALSE; /* incompatible versions never run side by side */
+        }
+        return TRUE;
+}
+
+gboolean update_is_stopped(Manager *m, const Update *u)
+{
+        for (guint i = 0; i < u->steps->len; i++)
+                if (((const Step *)g_ptr_array_index(u->steps, i))->state < STEP_SWITCHING)
+                        return FALSE;
+        return TRUE;
+}
+
+void update_begin_stops(Manager *m, Update *u)
+{
+        for (guint i = 0; i < u->steps->len; i++) {
+                Step *s = g_ptr_array_index(u->steps, i);
+                Replicant *r = battery_replicant(battery_of(m, u->battery), s->replicant);
+                if (s->state != STEP_WAITING || s->act == STEP_SWITCH || !r)
+                        continue;
+                if (r->step && r->step->update == 0) { /* supervision was about to do something: not now */
+                        Step *old = r->step;
+                        step_interrupt(m, old, "an update takes over");
+                        step_free(old);
+                }
+                step_begin(m, s);
+        }
+}
+
+static void open_gates(Manager *m, Update *u)
+{
+        for (guint i = 0; i < u->steps->len; i++) {
+                Step *s = g_ptr_array_index(u->steps, i);
+                if (s->gated && update_gate_is_open(m, u, s))
+                        step_open_gate(m, s);
+        }
+}
+
+static RollView roll_view(Manager *m, Update *u)
+{
+        Battery *b = battery_of(m, u->battery);
+        gboolean back = u->state == UPDATE_ROLLING_BACK;
+        guint width = back ? battery_config_rollback_max_unavailable(b->config)
+                           : battery_config_max_unavailable(b->config);
+        RollView v = {.active = battery_active(b), .floor = battery_config_floor(b->config), .width = width,
+                      .override = u->override, .canary_open = TRUE};
+        if (u->strategy == STRATEGY_FULL_STOP)
+                v.width = G_MAXUINT, v.override = TRUE;
+        for (guint i = 0; i < u->steps->len && !back; i++) {
+                const Step *s = g_ptr_array_index(u->steps, i);
+                v.canary_open &= !s->canary || step_is_final(s);
+        }
+        return v;
+}
+
+/* Whether STEP's replicant may be taken in hand: supervision's own acts come to their end first. */
+static gboolean step_can_begin(Battery *b, const Step *s)
+{
+        Replicant *r = battery_replicant(b, s->replicant);
+        return r && !(r->step && r->step->update == 0 && r->step->state < STEP_STARTING);
+}
+
+static void take_in_hand(Manager *m, Battery *b, Step *s)
+{
+        Replicant *r = battery_replicant(b, s->replicant);
+        if (r->step && r->step->update == 0) {
+                Step *old = r->step;
+                step_interrupt(m, old, "an update takes over");
+                step_free(old);
+        }
+        clock_cancel(m->clock, &r->backoff_timer);
+        r->failures = 0;
+        step_begin(m, s);
+}
+
+/* Begins what may begin. Beginning one may end it at once (nothing to do), so look again each time. */
+static void begin_steps(Manager *m, Update *u)
+{
+        Battery *b = battery_of(m, u->battery);
+        for (;;) {
+                gboolean back = u->state == UPDATE_ROLLING_BACK;
+                g_autofree RollStep *view = g_new0(RollStep, u->steps->len + 1);
+                for (guint i = 0; i < u->steps->len; i++) {
+                        const Step *s = g_ptr_array_index(u->steps, i);
+                        const Replicant *r = battery_replicant(b, s->replicant);
+                        view[i].waiting = s->state == STEP_WAITING && s->back == back && step_can_begin(b, s);
+                        view[i].running = step_is_running(s) && s->act != STEP_SWITCH;
+                        view[i].canary = s->canary || back;
+                        view[i].active = r && replicant_get_state(r) == REPLICANT_ACTIVE && s->act != STEP_SWITCH;
+                }
+                RollView v = roll_view(m, u);
+                int next = roll_next(view, u->steps->len, &v);
+                if (next < 0 || (u->state != UPDATE_RUNNING && u->state != UPDATE_ROLLING_BACK))
+                        return;
+                take_in_hand(m, b, g_ptr_array_index(u->steps, next));
+        }
+}
+
+static gboolean any_step(const Update *u, gboolean (*test)(const Step *))
+{
+        for (guint i = 0; i < u->steps->len; i++)
+                if (test(g_ptr_array_index(u->steps, i)))
+                        return TRUE;
+        return FALSE;
+}
+
+static gboolean step_is_forward_and_open(const Step *s)
+{
+        return !s->back && !step_is_final(s);
+}
+
+static gboolean step_is_open(const Step *s)
+{
+        return !step_is_final(s);
+}
+
+static gboolean needs_going_back(Manager *m, const Update *u, const Replicant *r)
+{
+        gboolean touched = FALSE;
+        for (guint i = 0; i < u->steps->len; i++) {
+                const Step *s = g_ptr_array_index(u->steps, i);
+                touched |= !s->back && s->replicant == r->id && s->phase != G_MAXUINT;
+        }
+        return touched && !(r->admitted && g_str_equal(r->version, u->from));
+}
+
+static void add_back_step(Manager *m, Update *u, Battery *b, Replicant *r)
+{
+        StepAct act = !b->wanted ? STEP_SWITCH : *u->from ? STEP_REPLACE : STEP_STOP;
+        Step *s = step_new(u->id, u->battery, r->id, act, "going back");
+        s->back = TRUE;
+        s->index = u->steps->len;
+        g_ptr_array_add(u->steps, s);
+        step_save(m, s);
+}
+
+static gboolean has_back_steps(const Update *u)
+{
+        for (guint i = 0; i < u->steps->len; i++)
+                if (((const Step *)g_ptr_array_index(u->steps, i))->back)
+                        return TRUE;
+        return FALSE;
+}
+
+/* Forward steps are given up; one in the middle of a switch ends it first, or two switches would race. */
+static void give_up_forward(Manager *m, Update *u)
+{
+        for (guint i = 0; i < u->steps->len; i++) {
+                Step *s = g_ptr_array_index(u->steps, i);
+                if (!s->back && !step_is_final(s) && !step_is_switching(s)) {
+                        gboolean untouched = s->state == STEP_WAITING;
+                        step_interrupt(m, s, untouched ? "not begun: going back" : "given up: going back");
+                        if (untouched)
+                                s->phase = G_MAXUINT;
+                }
+        }
+}
+
+static void plan_going_back(Manager *m, Update *u)
+{
+        Battery *b = battery_of(m, u->battery);
+        for (guint i = 0; i < b->replicants->len; i++) {
+                Replicant *r = b->replicants->pdata[i];
+                if (needs_going_back(m, u, r)) {
+                        r->failed = FALSE;
+                        add_back_step(m, u, b, r);
+                }
+        }
+}
+
+void update_go_back(Manager *m, Update *u, UpdateState goal, const char *why)
+{
+        u->goal = goal;
+        update_feed(m, u, UPDATE_EVENT_BACK, why);
+        if (u->state == UPDATE_ROLLING_BACK) {
+                give_up_forward(m, u);
+                update_save(m, u);
+                update_advance(m, u);
+        }
+}
+
+static void end_going_back(Manager *m, Update *u)
+{
+        gboolean failed = FALSE;
+        for (guint i = 0; i < u->steps->len; i++) {
+                const Step *s = g_ptr_array_index(u->steps, i);
+                failed |= s->back && s->state == STEP_FAILED;
+        }
+        if (failed) {
+                g_autofree char *why = g_strdup_printf("%s; going back failed too, see `nyota log`", u->reason);
+                update_feed(m, u, UPDATE_EVENT_FAIL, why);
+        } else if (u->goal == UPDATE_CANCELLED) {
+                update_feed(m, u, UPDATE_EVENT_CANCEL, NULL);
+        } else {
+                update_feed(m, u, UPDATE_EVENT_BACK_DONE, NULL);
+        }
+}
+
+static void end_running(Manager *m, Update *u)
+{
+        GString *failed = g_string_new(NULL);
+        for (guint i = 0; i < u->steps->len; i++) {
+                const Step *s = g_ptr_array_index(u->steps, i);
+                if (s->state == STEP_FAILED)
+                        g_string_append_printf(failed, "%sreplicant %u: %s", failed->len ? "; " : "", s->replicant, s->reason);
+        }
+        const BatteryConfig *c = config_of(m, u);
+        guint tolerated = amount_of(c->max_failures, battery_config_desired(c), 0);
+        if (u->failures > tolerated)
+                update_feed(m, u, UPDATE_EVENT_FAIL, failed->str);
+        else
+                update_feed(m, u, UPDATE_EVENT_DONE, failed->len ? failed->str : "all replicants run the new version");
+        g_string_free(failed, TRUE);
+}
+
+void update_advance(Manager *m, Update *u)
+{
+        if (u->advancing)
+                return; /* we are below ourselves; the one above looks again */
+        u->advancing = TRUE;
+        gboolean back = u->state == UPDATE_ROLLING_BACK;
+        if (back && any_step(u, step_is_forward_and_open))
+                give_up_forward(m, u);
+        if (back && !any_step(u, step_is_forward_and_open) && !has_back_steps(u))
+                plan_going_back(m, u);
+        open_gates(m, u);
+        if (u->state == UPDATE_RUNNING || u->state == UPDATE_ROLLING_BACK)
+                begin_steps(m, u);
+        open_gates(m, u);
+        u->advancing = FALSE;
+        if (any_step(u, step_is_open))
+                return;
+        if (u->state == UPDATE_RUNNING)
+                end_running(m, u);
+        else if (u->state == UPDATE_ROLLING_BACK)
+                end_going_back(m, u);
+}
+
+/* ---- failures ---- */
+
+static void on_failure(Manager *m, Update *u, const char *why)
+{
+        switch (config_of(m, u)->on_failure) {
+        case ON_FAILURE_ROLLBACK:
+                if (*u->from || u->strategy == STRATEGY_FULL_STOP)
+                        update_go_back(m, u, UPDATE_ROLLED_BACK, why);
+                else
+                        update_feed(m, u, UPDATE_EVENT_PAUSE, why);
+                break;
+        case ON_FAILURE_PAUSE:
+                update_feed(m, u, UPDATE_EVENT_PAUSE, why);
+                break;
+        case ON_FAILURE_CONTINUE:
+        case _ON_FAILURE_MAX:
+        case _ON_FAILURE_INVALID:
+                break;
+        }
+}
+
+static void on_deadline(gpointer user)
+{
+        Update *u = user;
+        Manager *m = u->runner;
+        u->deadline_timer = 0;
+        g_autofree char *why = g_strdup_printf("no progress for %" G_GINT64_FORMAT " s (ProgressDeadlineSec=)",
+                                               config_of(m, u)->progress_deadline_us / G_USEC_PER_SEC);
+        if (u->state == UPDATE_ROLLING_BACK || config_of(m, u)->on_failure == ON_FAILURE_CONTINUE)
+                g_warning("%s: update %" G_GUINT64_FORMAT ": %s", u->battery, u->id, why);
+        else
+                on_failure(m, u, why);
+}
+
+void update_step_finished(Manager *m, Update *u, Step *s)
+{
+        const BatteryConfig *c = config_of(m, u);
+        arm_deadline(m, u);
+        if (s->state == STEP_FAILED && !s->back && (u->state == UPDATE_RUNNING || u->state == UPDATE_PAUSED)) {
+                u->failures++;
+                update_save(m, u);
+                if (u->failures > amount_of(c->max_failures, battery_config_desired(c), 0) &&
+                    u->state == UPDATE_RUNNING) {
+                        g_autofree char *why = g_strdup_printf("replicant %u: %s", s->replicant, s->reason);
+                        on_failure(m, u, why);
+                }
+        }
+        if (u->state == UPDATE_RUNNING || u->state == UPDATE_ROLLING_BACK)
+                update_advance(m, u);
+        else if (u->state == UPDATE_REPLACING)
+                transact_update_moved(m, u);
+}

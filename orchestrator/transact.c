@@ -1,0 +1,635 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Transactions: from package changes to updates, through the phases unpack, plan, warn, stop to the
+ * verdict; then, when the package manager is done, each update's turn in order. One function,
+ * transact_advance(), looks where a transaction stands and does what is next; it is called whenever
+ * something moved, and after a restart. */
+#include "orchestrator/manager-priv.h"
+#include "orchestrator/model/version.h"
+
+#define CHANGE_BITS 14 /* a cookie of unpack(): transaction id, then the change's place */
+
+static Update *nth_update(Manager *m, const Transaction *t, guint i)
+{
+        return manager_update(m, g_array_index(t->updates, guint64, i));
+}
+
+static Update *update_for(Manager *m, const Transaction *t, const char *battery)
+{
+        for (guint i = 0; i < t->updates->len; i++) {
+                Update *u = nth_update(m, t, i);
+                if (u && g_str_equal(u->battery, battery))
+                        return u;
+        }
+        return NULL;
+}
+
+static void do_verdict(gpointer user, GVariant *args)
+{
+        Manager *m = user;
+        guint64 id;
+        gboolean granted;
+        const char *reason;
+        g_variant_get(args, "(tb&s)", &id, &granted, &reason);
+        Transaction *t = manager_transaction(m, id);
+        if (t && m->publisher)
+                m->publisher->verdict(t, granted, reason, m->publisher_user);
+}
+
+static void transact_set_state(Manager *m, Transaction *t, TransactionState state, const char *reason)
+{
+        t->state = state;
+        if (reason) {
+                g_free(t->reason);
+                t->reason = g_utf8_make_valid(reason, -1);
+        }
+        transaction_save(m, t);
+        if (state == TRANSACTION_GRANTED || state == TRANSACTION_REFUSED)
+                outbox_after(m->outbox, do_verdict, m,
+                             g_variant_new("(tbs)", t->id, state == TRANSACTION_GRANTED, t->reason));
+        if (state == TRANSACTION_REFUSED || state == TRANSACTION_CLOSED)
+                m->owner->unwatch(m->owner, t->id);
+}
+
+/* ---- phase 1: unpack beside ---- */
+
+static void do_unpack(gpointer user, GVariant *args)
+{
+        Manager *m = user;
+        guint64 cookie;
+        gint32 fd;
+        const char *name;
+        g_variant_get(args, "(ti&s)", &cookie, &fd, &name);
+        m->installer->unpack(m->installer, cookie, fd, *name ? name : NULL);
+}
+
+static gboolean is_kantan(const Transaction *t)
+{
+        return g_str_equal(t->manager, "kantan");
+}
+
+static void ask_unpack(Manager *m, Transaction *t, guint index)
+{
+        PackageChange *c = g_ptr_array_index(t->changes, index);
+        guint64 cookie = t->id << CHANGE_BITS | index;
+        outbox_after(m->outbox, do_unpack, m, g_variant_new("(tis)", cookie, c->fd, c->archive));
+        c->fd = -1;
+        c->unpack = UNPACK_RUNNING;
+}
+
+static gboolean unpack_all(Manager *m, Transaction *t)
+{
+        gboolean all = TRUE;
+        for (guint i = 0; i < t->changes->len; i++) {
+                PackageChange *c = g_ptr_array_index(t->changes, i);
+                gboolean has_archive = is_kantan(t) && !g_str_equal(c->archive, "-");
+                if (has_archive && c->unpack == UNPACK_NONE)
+                        ask_unpack(m, t, i);
+                all &= !has_archive || c->unpack == UNPACK_DONE;
+        }
+        return all;
+}
+
+static gboolean unpacked_as_announced(Transaction *t, PackageChange *c, const PortEvent *e, char **ret_why)
+{
+        if (g_str_equal(c->name, "-")) { /* a person named a file: the package says what it is */
+                g_free(c->name);
+                g_free(c->new_version);
+                c->name = g_strdup(e->package);
+                c->new_version = g_strdup(e->version);
+                return TRUE;
+        }
+        if (g_str_equal(c->name, e->package) && g_str_equal(c->new_version, e->version))
+                return TRUE;
+        *ret_why = g_strdup_printf("the archive holds %s %s, not %s %s", e->package, e->version, c->name, c->new_version);
+        return FALSE;
+}
+
+void transact_on_unpacked(Manager *m, const PortEvent *e)
+{
+        guint64 id = e->cookie >> CHANGE_BITS;
+        guint index = e->cookie & ((1 << CHANGE_BITS) - 1);
+        Transaction *t = g_hash_table_lookup(m->transactions, &id);
+        g_autofree char *why = NULL;
+        if (!t || index >= t->changes->len || t->state != TRANSACTION_PREPARING)
+                return;
+        PackageChange *c = g_ptr_array_index(t->changes, index);
+        if (!e->ok) {
+                transact_refuse(m, t, REFUSAL_BAD_PACKAGE, e->text);
+                return;
+        }
+        if (!unpacked_as_announced(t, c, e, &why)) {
+                transact_refuse(m, t, REFUSAL_BAD_PACKAGE, why);
+                return;
+        }
+        c->unpack = UNPACK_DONE;
+        transaction_save(m, t);
+        transact_advance(m, t);
+}
+
+/* ---- phase 2: which batteries, which plan ---- */
+
+Update *transact_add_update(Manager *m, Transaction *t, Battery *b)
+{
+        Update *u = update_new(++m->last_update, t->id, b->config->name);
+        u->created_us = clock_real_us(m->clock);
+        g_free(u->initiator);
+        u->initiator = g_strdup(t->initiator);
+        u->person = t->person;
+        u->override = t->override;
+        u->runner = m;
+        u->least_active = battery_active(b);
+        int strategy = strategy_from_string(t->strategy);
+        u->strategy = strategy < 0 ? STRATEGY_AUTO : strategy;
+        g_hash_table_insert(m->updates, &u->id, u);
+        g_array_append_val(t->updates, u->id);
+        if (!t->plan_only) {
+                b->update = u->id;
+                manager_added(m, OBJECT_UPDATE, "", u->id);
+        }
+        return u;
+}
+
+static const char *dash_to_empty(const char *s)
+{
+        return g_str_equal(s, "-") ? "" : s;
+}
+
+static void add_target(Manager *m, Transaction *t, Update *u, Battery *b, const char *qualified, PackageChange *c)
+{
+        const char *have = g_hash_table_lookup(b->versions, qualified);
+        const char *from = have ? have : is_kantan(t) ? "" : dash_to_empty(c->old_version);
+        const char *to = c->operation == OPERATION_REMOVE ? "" : dash_to_empty(c->new_version);
+        for (guint i = 0; i < u->targets->len; i++) {
+                Target *old = g_ptr_array_index(u->targets, i);
+                if (g_str_equal(old->package, qualified))
+                        g_ptr_array_remove_index(u->targets, i--);
+        }
+        g_ptr_array_add(u->targets, target_new(qualified, from, to));
+        const Target *first = g_ptr_array_index(u->targets, 0);
+        g_free(u->from);
+        g_free(u->to);
+        u->from = g_strdup(first->from);
+        u->to = g_strdup(first->to);
+}
+
+static Refusal check_pin(Transaction *t, Battery *b, const char *qualified, const PackageChange *c, char **ret_why)
+{
+        const char *pin = g_hash_table_lookup(b->pins, qualified);
+        if (t->person || !pin || version_compare(pin, c->new_version) != 0)
+                return REFUSAL_NONE;
+        return refuse(ret_why, REFUSAL_HELD,
+                      "%s %s was rolled back on battery %s and is pinned: wait for a newer version, or try it again by "
+                      "hand with `nyota update`",
+                      c->name, c->new_version, b->config->name);
+}
+
+static Refusal touch_battery(Manager *m, Transaction *t, Battery *b, const char *qualified, PackageChange *c, char **ret_why)
+{
+        Update *u = update_for(m, t, b->config->name);
+        if (!u && b->update && !t->plan_only) {
+                if (t->person)
+                        return refuse(ret_why, REFUSAL_BUSY,
+                                      "battery %s is being updated already (update %" G_GUINT64_FORMAT
+                                      "); `nyota watch %s` shows it, `nyota cancel` ends it",
+                                      b->config->name, b->update, b->config->name);
+                t->waiting = TRUE;
+                return REFUSAL_NONE;
+        }
+        Refusal r = check_pin(t, b, qualified, c, ret_why);
+        if (r != REFUSAL_NONE)
+                return r;
+        if (!u)
+                u = transact_add_update(m, t, b);
+        if (u->state == UPDATE_PENDING)
+                add_target(m, t, u, b, qualified, c);
+        return REFUSAL_NONE;
+}
+
+static Refusal find_batteries(Manager *m, Transaction *t, char **ret_why)
+{
+        t->waiting = FALSE;
+        g_autoptr(GList) batteries = manager_batteries(m);
+        for (guint i = 0; i < t->changes->len; i++) {
+                PackageChange *c = g_ptr_array_index(t->changes, i);
+                g_autofree char *qualified = package_change_qualified(t->manager, c->name);
+                for (GList *l = batteries; l; l = l->next) {
+                        if (!battery_has_package(l->data, qualified))
+                                continue;
+                        Refusal r = touch_battery(m, t, l->data, qualified, c, ret_why);
+                        if (r != REFUSAL_NONE)
+                                return r;
+                }
+        }
+        return REFUSAL_NONE;
+}
+
+GArray *plan_snapshot(Battery *b)
+{
+        GArray *list = g_array_new(FALSE, TRUE, sizeof(PlanReplicant));
+        for (guint i = 0; i < b->replicants->len; i++) {
+                const Replicant *r = g_ptr_array_index(b->replicants, i);
+                PlanReplicant p = {.id = r->id, .role = r->role, .state = replicant_get_state(r), .version = r->version};
+                if (!r->surplus)
+                        g_array_append_val(list, p);
+        }
+        return list;
+}
+
+static char *compatibility_of(Manager *m, const char *package, const char *version)
+{
+        char *declared = strchr(package, ':') || !*version ? NULL
+                                                           : m->installer->compatibility_of(m->installer, package, version);
+        return declared ? declared : *version ? version_compatibility(version) : NULL;
+}
+
+Plan *update_make_plan(Manager *m, Update *u)
+{
+        Battery *b = battery_of(m, u->battery);
+        const Target *first = u->targets->len ? g_ptr_array_index(u->targets, 0) : NULL;
+        const char *package = first ? first->package : "";
+        g_autofree char *from_c = compatibility_of(m, package, u->from), *to_c = compatibility_of(m, package, u->to);
+        g_autoptr(GArray) snapshot = plan_snapshot(b);
+        PlanInput in = {.config = b->config, .replicants = (const PlanReplicant *)snapshot->data, .n = snapshot->len,
+                        .strategy = u->strategy, .from = u->from, .to = u->to, .from_compatibility = from_c,
+                        .to_compatibility = to_c, .wanted = b->wanted, .override = u->override, .restart = u->restart,
+                        .only = u->only};
+        return plan_make(&in);
+}
+
+static Refusal plan_update(Manager *m, Update *u, char **ret_why)
+{
+        g_autoptr(Plan) p = update_make_plan(m, u);
+        u->strategy = p->strategy;
+        g_free(u->plan);
+        u->plan = describe_plan(m, u, p);
+        if (p->refusal != REFUSAL_NONE)
+                return refuse(ret_why, p->refusal, "%s", p->why);
+        for (guint i = 0; i < p->steps->len; i++) {
+                const PlanStep *ps = &g_array_index(p->steps, PlanStep, i);
+                Step *s = step_new(u->id, u->battery, ps->replicant, ps->act, ps->reason);
+                s->canary = ps->canary;
+                s->phase = ps->phase;
+                s->index = u->steps->len;
+                g_ptr_array_add(u->steps, s);
+                if (u->transaction && manager_transaction(m, u->transaction))
+                        step_save(m, s);
+        }
+        return REFUSAL_NONE;
+}
+
+static gboolean plan_all(Manager *m, Transaction *t)
+{
+        for (guint i = 0; i < t->updates->len; i++) {
+                Update *u = nth_update(m, t, i);
+                g_autofree char *why = NULL;
+                if (u->state != UPDATE_PENDING)
+                        continue;
+                Refusal r = plan_update(m, u, &why);
+                if (r != REFUSAL_NONE) {
+                        transact_refuse(m, t, r, why);
+                        return FALSE;
+                }
+                if (!t->plan_only)
+                        update_feed(m, u, UPDATE_EVENT_PLANNED, NULL);
+        }
+        return t->state == TRANSACTION_PREPARING;
+}
+
+/* ---- answers to who asked for packages ---- */
+
+static void answer_request(Manager *m, Transaction *t, Refusal code, const char *why)
+{
+        if (!t->answer)
+                return;
+        GVariant *result = NULL;
+        if (t->plan_only) {
+                g_autoptr(GPtrArray) plans = g_ptr_array_new();
+                for (guint i = 0; i < t->updates->len; i++)
+                        g_ptr_array_add(plans, nth_update(m, t, i)->plan);
+                g_autofree char *json = describe_plans(plans, code, why);
+                result = g_variant_new("(s)", json);
+                if (plans->len)
+                        code = REFUSAL_NONE; /* a plan that says why not is an answer */
+        } else if (code == REFUSAL_NONE) {
+                GVariantBuilder b = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("at"));
+                for (guint i = 0; i < t->updates->len; i++)
+                        g_variant_builder_add(&b, "t", g_array_index(t->updates, guint64, i));
+                result = g_variant_new("(at)", &b);
+        }
+        if (code != REFUSAL_NONE && result) {
+                g_variant_unref(g_variant_ref_sink(result));
+                result = NULL;
+        }
+        manager_answer(m, (ManagerAnswer)t->answer, t->answer_user, code, why, result);
+        t->answer = NULL;
+}
+
+static void forget_plan(Manager *m, Transaction *t)
+{
+        for (guint i = 0; i < t->updates->len; i++)
+                g_hash_table_remove(m->updates, &g_array_index(t->updates, guint64, i));
+        g_hash_table_remove(m->transactions, &t->id);
+}
+
+void transact_refuse(Manager *m, Transaction *t, Refusal code, const char *why)
+{
+        answer_request(m, t, code, why);
+        if (t->plan_only) {
+                forget_plan(m, t);
+                return;
+        }
+        t->refusal = code;
+        transact_set_state(m, t, TRANSACTION_REFUSED, why);
+        for (guint i = 0; i < t->updates->len; i++) {
+                Update *u = nth_update(m, t, i);
+                if (!u || update_is_final(u))
+                        continue;
+                if (u->state == UPDATE_REPLACING)
+                        update_go_back(m, u, UPDATE_CANCELLED, why);
+                else
+                        update_feed(m, u, UPDATE_EVENT_CANCEL, why);
+        }
+}
+
+/* ---- phases 3 to 5: warn, stop, grant ---- */
+
+static gboolean all_are(Manager *m, const Transaction *t, gboolean (*test)(Manager *, const Update *))
+{
+        for (guint i = 0; i < t->updates->len; i++) {
+                Update *u = nth_update(m, t, i);
+                if (u && !test(m, u))
+                        return FALSE;
+        }
+        return TRUE;
+}
+
+static gboolean is_planned_or_later(Manager *m, const Update *u)
+{
+        return u->state >= UPDATE_PLANNED;
+}
+
+static gboolean is_clear(Manager *m, const Update *u)
+{
+        return u->clear || update_is_final(u);
+}
+
+static gboolean is_over(Manager *m, const Update *u)
+{
+        return update_is_final(u);
+}
+
+static gboolean is_down_or_rolling(Manager *m, const Update *u)
+{
+        return update_is_final(u) || u->strategy != STRATEGY_FULL_STOP || u->steps->len == 0 ||
+               ((const Step *)u->steps->pdata[0])->act == STEP_SWITCH || update_is_stopped(m, u);
+}
+
+static void feed_all(Manager *m, Transaction *t, UpdateEvent event)
+{
+        for (guint i = 0; i < t->updates->len; i++) {
+                Update *u = nth_update(m, t, i);
+                if (u && !update_is_final(u))
+                        update_feed(m, u, event, NULL);
+        }
+}
+
+/* Those who depend stop first: U waits for every update of T whose battery comes After= (or Requires=) it. */
+static gboolean may_stop(Manager *m, const Transaction *t, const Update *u)
+{
+        for (guint i = 0; i < t->updates->len; i++) {
+                Update *v = nth_update(m, t, i);
+                if (!v || v == u)
+                        continue;
+                const BatteryConfig *c = battery_of(m, v->battery)->config;
+                if (g_strv_contains((const char *const *)c->after, u->battery) && !is_down_or_rolling(m, v))
+                        return FALSE;
+        }
+        return TRUE;
+}
+
+static gboolean stop_all(Manager *m, Transaction *t)
+{
+        for (guint i = 0; i < t->updates->len; i++) {
+                Update *u = nth_update(m, t, i);
+                if (u && u->state == UPDATE_REPLACING && !is_down_or_rolling(m, u) && may_stop(m, t, u))
+                        update_begin_stops(m, u);
+        }
+        return all_are(m, t, is_down_or_rolling);
+}
+
+static gboolean find_and_plan(Manager *m, Transaction *t)
+{
+        g_autofree char *why = NULL;
+        Refusal r = find_batteries(m, t, &why);
+        if (r != REFUSAL_NONE) {
+                transact_refuse(m, t, r, why);
+                return FALSE;
+        }
+        if (t->waiting || !plan_all(m, t))
+                return FALSE;
+        answer_request(m, t, REFUSAL_NONE, NULL);
+        if (t->plan_only) {
+                forget_plan(m, t);
+                return FALSE;
+        }
+        transaction_save(m, t);
+        return TRUE;
+}
+
+static void prepare(Manager *m, Transaction *t)
+{
+        if (!unpack_all(m, t) || !find_and_plan(m, t))
+                return;
+        if (all_are(m, t, is_planned_or_later))
+                feed_all(m, t, UPDATE_EVENT_WARN);
+        if (t->state != TRANSACTION_PREPARING || !all_are(m, t, is_clear))
+                return;
+        feed_all(m, t, UPDATE_EVENT_CLEAR);
+        if (t->state != TRANSACTION_PREPARING || !stop_all(m, t))
+                return;
+        transact_set_state(m, t, TRANSACTION_GRANTED, "");
+        if (t->person)
+                transact_finish(m, t, TRUE, NULL);
+}
+
+/* ---- after the package manager ---- */
+
+/* An update runs when those of its transaction that it comes After= are done; one that is not done in the
+ * end is returned in *RET_FAILED. */
+gboolean transact_update_may_run(Manager *m, const Update *u, const Update **ret_failed)
+{
+        const Transaction *t = g_hash_table_lookup(m->transactions, &u->transaction);
+        const BatteryConfig *c = battery_of(m, u->battery)->config;
+        *ret_failed = NULL;
+        for (guint i = 0; t && i < t->updates->len; i++) {
+                const Update *v = nth_update(m, t, i);
+                if (!v || v == u || !g_strv_contains((const char *const *)c->after, v->battery))
+                        continue;
+                if (v->state == UPDATE_DONE)
+                        continue;
+                if (update_is_final(v))
+                        *ret_failed = v;
+                return FALSE;
+        }
+        return TRUE;
+}
+
+static void run_or_cancel(Manager *m, Update *u)
+{
+        const Update *failed;
+        if (transact_update_may_run(m, u, &failed)) {
+                update_feed(m, u, UPDATE_EVENT_FILES, NULL);
+                update_advance(m, u);
+        } else if (failed) {
+                g_autofree char *why = g_strdup_printf("battery %s, which it comes after, was not updated (%s)",
+                                                       failed->battery, update_state_to_string(failed->state));
+                update_go_back(m, u, UPDATE_CANCELLED, why);
+        }
+}
+
+static void finish_updates(Manager *m, Transaction *t)
+{
+        for (guint i = 0; i < t->updates->len; i++) {
+                Update *u = nth_update(m, t, i);
+                if (u && u->state == UPDATE_REPLACING)
+                        run_or_cancel(m, u);
+        }
+        if (all_are(m, t, is_over) && t->state == TRANSACTION_FINISHING) {
+                transact_set_state(m, t, TRANSACTION_CLOSED, NULL);
+                manager_trim(m);
+        }
+}
+
+static void do_set_current(gpointer user, GVariant *args)
+{
+        Manager *m = user;
+        const char *package, *version;
+        g_variant_get(args, "(&s&s)", &package, &version);
+        m->installer->set_current(m->installer, 0, package, *version ? version : NULL);
+}
+
+static void set_current(Manager *m, const char *package, const char *version)
+{
+        outbox_after(m->outbox, do_set_current, m, g_variant_new("(ss)", package, version));
+}
+
+void transact_finish(Manager *m, Transaction *t, gboolean success, const char *why)
+{
+        t->finished = TRUE;
+        t->success = success;
+        m->owner->unwatch(m->owner, t->id);
+        if (!success && t->state == TRANSACTION_PREPARING) {
+                transact_refuse(m, t, REFUSAL_TIMEOUT, why ? why : "the package manager gave up before the verdict");
+                return;
+        }
+        transact_set_state(m, t, TRANSACTION_FINISHING, why);
+        for (guint i = 0; success && is_kantan(t) && i < t->changes->len; i++) {
+                const PackageChange *c = g_ptr_array_index(t->changes, i);
+                set_current(m, c->name, c->operation == OPERATION_REMOVE ? "" : c->new_version);
+        }
+        for (guint i = 0; !success && i < t->updates->len; i++) {
+                Update *u = nth_update(m, t, i);
+                if (u && u->state == UPDATE_REPLACING)
+                        update_go_back(m, u, UPDATE_CANCELLED, why ? why : "the package manager reported failure");
+        }
+        transact_advance(m, t);
+}
+
+/* Moves what can be moved. Called from below itself, it only notes that there is more to look at. */
+void transact_advance(Manager *m, Transaction *t)
+{
+        guint64 id = t->id;
+        t->again = TRUE;
+        if (t->advancing)
+                return;
+        t->advancing = TRUE;
+        while (t && t->again) {
+                t->again = FALSE;
+                if (t->state == TRANSACTION_PREPARING)
+                        prepare(m, t);
+                else if (t->state == TRANSACTION_FINISHING)
+                        finish_updates(m, t);
+                t = g_hash_table_lookup(m->transactions, &id); /* a plan that was only shown is gone */
+        }
+        if (t)
+                t->advancing = FALSE;
+}
+
+/* ---- what moves a transaction ---- */
+
+/* A failing update takes back those that require it. */
+static void take_back_dependants(Manager *m, Transaction *t, const Update *failed)
+{
+        for (guint i = 0; i < t->updates->len; i++) {
+                Update *u = nth_update(m, t, i);
+                if (!u || u == failed ||
+                    !g_strv_contains((const char *const *)battery_of(m, u->battery)->config->requires, failed->battery))
+                        continue;
+                g_autofree char *why = g_strdup_printf("battery %s, which it requires, was not updated", failed->battery);
+                if (!update_is_final(u))
+                        update_go_back(m, u, UPDATE_ROLLED_BACK, why);
+                else if (u->state == UPDATE_DONE)
+                        transact_take_back_done(m, u, why);
+        }
+}
+
+/* What was installed is not any more, where no other battery has come to run it. */
+static void restore_current(Manager *m, Transaction *t, const Update *u)
+{
+        for (guint i = 0; i < u->targets->len; i++) {
+                const Target *target = g_ptr_array_index(u->targets, i);
+                gboolean needed = strchr(target->package, ':') != NULL || !t->success;
+                g_autoptr(GList) batteries = manager_batteries(m);
+                for (GList *l = batteries; l && !needed; l = l->next) {
+                        Battery *b = l->data;
+                        needed = !g_str_equal(b->config->name, u->battery) &&
+                                 g_strcmp0(g_hash_table_lookup(b->versions, target->package), target->to) == 0;
+                }
+                if (!needed)
+                        set_current(m, target->package, target->from);
+        }
+}
+
+void transact_update_moved(Manager *m, Update *u)
+{
+        Transaction *t = g_hash_table_lookup(m->transactions, &u->transaction);
+        if (!t)
+                return;
+        if (t->state == TRANSACTION_PREPARING && (u->state == UPDATE_VETOED || u->state == UPDATE_CANCELLED)) {
+                transact_refuse(m, t, u->state == UPDATE_VETOED ? REFUSAL_VETOED : REFUSAL_HELD, u->reason);
+        } else if (update_is_final(u) && u->state != UPDATE_DONE && t->state == TRANSACTION_FINISHING) {
+                if (u->state == UPDATE_ROLLED_BACK)
+                        restore_current(m, t, u);
+                take_back_dependants(m, t, u);
+        }
+        transact_advance(m, t);
+        if (update_is_final(u))
+                transact_retry_waiting(m);
+}
+
+void transact_retry_waiting(Manager *m)
+{
+        g_autoptr(GList) list = manager_transactions(m);
+        for (GList *l = list; l; l = l->next) {
+                Transaction *t = l->data;
+                if (t->state == TRANSACTION_PREPARING && t->waiting)
+                        transact_advance(m, t);
+        }
+}
+
+void transact_on_owner_gone(Manager *m, guint64 cookie)
+{
+        Transaction *t = manager_transaction(m, cookie);
+        if (t && !t->finished && (t->state == TRANSACTION_PREPARING || t->state == TRANSACTION_GRANTED))
+                transact_finish(m, t, FALSE, "the package manager died");
+}
+
+void manager_name_gone(Manager *m, const char *name)
+{
+        g_autoptr(GList) list = manager_transactions(m);
+        for (GList *l = list; l; l = l->next) {
+                Transaction *t = l->data;
+                if (t->owner_pid == 0 && !t->person && g_str_equal(t->owner_name, name))
+                        transact_on_owner_gone(m, t->id);
+        }
+}
