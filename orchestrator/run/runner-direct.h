@@ -7,7 +7,10 @@
 #include "base/clock.h"
 #include "orchestrator/run/ports.h"
 
-/* RUNTIME: directory for the notify socket (RUNTIME/notify). */
-RunnerPort *runner_direct_new(const char *runtime, Clock *clock, PortSink sink, gpointer user, GError **error);
-/* Stops watching; the replicants live on. Held ones end. */
+/* RUNTIME: directory for the notify socket (RUNTIME/notify) and for what replicants print
+ * (RUNTIME/output/BATTERY.N, followed into the log); made if missing. The process becomes the reaper of
+ * orphans below it. */
+RunnerPort *runner_direct_new(const char *runtime, Clock *clock, PortSink sink, gpointer user,
+                              GError **error);
+/* Stops watching; the replicants live on. Held ones and commands end. Not from inside the sink. */
 void runner_direct_free(RunnerPort *r);
