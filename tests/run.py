@@ -46,8 +46,8 @@ def run_meson(build, suite):
     log = f"{build}/meson-logs/{suite}.json"
     if os.path.exists(log):
         os.unlink(log)
-    done = subprocess.run(["meson", "test", "-C", build, "--no-rebuild", "--print-errorlogs", "--suite", suite,
-                           "--logbase", suite, "--timeout-multiplier", "4"])
+    done = subprocess.run(["meson", "test", "-C", build, "--no-rebuild", "--print-errorlogs",
+                           "--suite", suite, "--logbase", suite, "--timeout-multiplier", "4"])
     counts = Counter()
     if os.path.exists(log):
         with open(log, encoding="utf-8", errors="replace") as f:

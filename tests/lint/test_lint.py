@@ -143,7 +143,8 @@ GREEN = {
 
 
 def cases(table):
-    return [pytest.param(rule, *case, id=f"{rule}-{i}") for rule in table for i, case in enumerate(table[rule])]
+    return [pytest.param(rule, *case, id=f"{rule}-{i}")
+            for rule, samples in table.items() for i, case in enumerate(samples)]
 
 
 def tree_of(tmp_path, files):
