@@ -115,7 +115,7 @@ static void plan_full_stop(const PlanInput *in, Plan *p, GPtrArray *list)
  * allow. */
 static void plan_rolling(const PlanInput *in, Plan *p, GPtrArray *list)
 {
-        guint active = count_active(in), phase = 1, in_phase = 0, least = active, canaries = 0;
+        guint active = count_active(in), phase = 1, in_phase = 0, least = active, canaries = 0, gained = 0;
         guint canary = in->restart ? 0 : amount_of(in->config->canary, p->desired, 1);
         gboolean before_actives = TRUE;
         for (guint i = 0; i < list->len; i++) {
@@ -126,10 +126,13 @@ static void plan_rolling(const PlanInput *in, Plan *p, GPtrArray *list)
                 if (in_phase >= p->width || after_canaries || (takes && before_actives && in_phase)) {
                         phase++;
                         in_phase = 0;
+                        active += gained; /* those that served nobody do from now on */
+                        gained = 0;
                 }
                 before_actives &= !takes;
                 in_phase++;
                 canaries += is_canary;
+                gained += !takes && r->role == ROLE_ACTIVE;
                 if (takes)
                         least = MIN(least, active > in_phase ? active - in_phase : 0);
                 g_autofree char *reason =
