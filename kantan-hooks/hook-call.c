@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define TEXT_MOST 1000 /* characters: a few lines of a terminal */
+
 static const char *const verb_table[] = {"pre", "post", "abort"};
 STRTAB_DEFINE(hook_verb, HookVerb, verb_table, _HOOK_VERB_MAX)
 static const char *const operation_table[] = {"install", "upgrade", "downgrade", "reinstall", "remove"};
@@ -156,4 +158,16 @@ gboolean hook_lines_each(const char *text, gsize length, HookLineFunc func, gpoi
                 length -= most + (newline ? 1 : 0);
         }
         return TRUE;
+}
+
+char *hook_text_plain(const char *text)
+{
+        g_autofree char *valid = g_utf8_make_valid(text ? text : "", -1);
+        GString *plain = g_string_new(NULL);
+        guint count = 0;
+        for (const char *p = valid; *p && count < TEXT_MOST; p = g_utf8_next_char(p), count++) {
+                gunichar c = g_utf8_get_char(p);
+                g_string_append_unichar(plain, g_unichar_iscntrl(c) ? '?' : c);
+        }
+        return g_string_free(plain, FALSE);
 }

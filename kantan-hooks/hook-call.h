@@ -8,7 +8,7 @@
 
 /* A release upgrade of a large desktop changes some 5,000 packages. */
 #define HOOK_CHANGES_MAX 10000
-/* A path is at most PATH_MAX (4096) with its NUL; a longer line cannot be a change that anybody could act on. */
+/* A path is at most PATH_MAX (4096) with its NUL; nobody could act on a longer line. */
 #define HOOK_LINE_MAX 4096
 /* All changes go in one D-Bus message, and the system bus ends those at 32 MiB. */
 #define HOOK_INPUT_MAX (16u << 20)
@@ -81,3 +81,7 @@ gboolean hook_call_add(HookCall *call, guint line, HookOperation operation, cons
  * from 1) until one returns FALSE; keeps the limits above. */
 typedef gboolean (*HookLineFunc)(char *line, guint number, gpointer user, GError **error);
 gboolean hook_lines_each(const char *text, gsize length, HookLineFunc func, gpointer user, GError **error);
+
+/* TEXT for a terminal: control characters become '?', at most 1000 characters. Reasons hold words of
+ * whoever took an inhibitor. Owned by the caller. */
+char *hook_text_plain(const char *text);

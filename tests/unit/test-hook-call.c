@@ -2,7 +2,9 @@
 /* Package managers' words as package changes: what is taken, every limit, hostile input; the options. */
 #include "kantan-hooks/hook-call.h"
 #include "kantan-hooks/hook-options.h"
+#include "kantan-hooks/hook-place.h"
 
+#include <glib/gstdio.h>
 #include <string.h>
 
 static HookCall *call_read(const char *verb, const char *input, gsize length, GError **error)
@@ -218,6 +220,30 @@ static void test_options_few(void)
         g_assert_null(hook_options_parse(bad, NULL));
 }
 
+static void test_place(void)
+{
+        g_autofree char *here = g_dir_make_tmp("hook-place-XXXXXX", NULL);
+        g_autofree char *missing = g_build_filename(here, "missing", NULL);
+        g_assert_cmpint(hook_place_find("/", here, here, here), ==, HOOK_PLACE_CHROOT);
+        g_assert_cmpint(hook_place_find("/", "/", here, missing), ==, HOOK_PLACE_RUNNING);
+        g_assert_cmpint(hook_place_find("/", "/", missing, here), ==, HOOK_PLACE_RUNNING);
+        g_assert_cmpint(hook_place_find("/", "/", missing, missing), ==, HOOK_PLACE_NOT_BOOTED);
+        /* process 1's root cannot be seen by everybody */
+        g_assert_cmpint(hook_place_find("/", missing, here, here), ==, HOOK_PLACE_RUNNING);
+        g_rmdir(here);
+}
+
+static void test_text_plain(void)
+{
+        g_autofree char *none = hook_text_plain(NULL);
+        g_autofree char *hostile = hook_text_plain("b\xc3\xb6se \x1b[2J\n\xff.");
+        g_autofree char *big = g_strnfill(5000, 'a');
+        g_autofree char *cut = hook_text_plain(big);
+        g_assert_cmpstr(none, ==, "");
+        g_assert_cmpstr(hostile, ==, "b\xc3\xb6se ?[2J?\xef\xbf\xbd.");
+        g_assert_cmpuint(strlen(cut), ==, 1000);
+}
+
 int main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
@@ -233,5 +259,7 @@ int main(int argc, char **argv)
         g_test_add_func("/hook-call/add-limit", test_add_limit);
         g_test_add_func("/hook-call/options", test_options);
         g_test_add_func("/hook-call/options-few", test_options_few);
+        g_test_add_func("/hook-call/place", test_place);
+        g_test_add_func("/hook-call/text-plain", test_text_plain);
         return g_test_run();
 }
