@@ -4,8 +4,6 @@
  * it is done only once the state is durable. */
 #include "orchestrator/manager-priv.h"
 
-#include "orchestrator/run/expand.h"
-
 static void step_enter(Manager *m, Step *s);
 
 static Replicant *replicant_of(Manager *m, const char *battery, guint id)
@@ -47,17 +45,22 @@ static GVariant *detail_of(const Step *s, const char *key, GVariant *value)
 
 /* ---- effects: by then everything is looked up anew ---- */
 
-static char **arguments_of(const BatteryConfig *c, guint replicant)
-{
-        return expand_argv((const char *const *)c->arguments, c->name, replicant);
-}
-
 static char *program_of(Manager *m, Battery *b, guint replicant)
 {
         if (g_path_is_absolute(b->config->program))
                 return g_strdup(b->config->program);
         return m->installer->program_of(m->installer, b->config->name, replicant, battery_main_package(b),
                                         b->config->program);
+}
+
+/* Where the replicant's installation of the first Kantan package lies: %r. */
+static char *root_of(Manager *m, Battery *b, guint replicant)
+{
+        const char *package = battery_main_package(b);
+        char *link = package ? m->installer->program_of(m->installer, b->config->name, replicant, package, ".") : NULL;
+        if (link && g_str_has_suffix(link, "/."))
+                link[strlen(link) - 2] = 0;
+        return link;
 }
 
 static void do_start(gpointer user, GVariant *args)
@@ -70,7 +73,8 @@ static void do_start(gpointer user, GVariant *args)
         if (!b)
                 return;
         g_autofree char *program = program_of(m, b, id);
-        g_auto(GStrv) arguments = arguments_of(b->config, id);
+        g_autofree char *root = root_of(m, b, id);
+        g_auto(GStrv) arguments = battery_config_expand(b->config, b->config->arguments, id, root);
         RunnerStart spec = {.battery = battery,
                             .replicant = id,
                             .program = program ? program : "/nonexistent",
@@ -143,27 +147,11 @@ static void drop_cookie(Manager *m, Step *s)
         s->cookie = 0;
 }
 
-/* argv with %i and %b replaced; %r, the installation of the first Kantan package, is replaced here. */
-static char **command_argv(Manager *m, const Step *s, char **words)
-{
-        Battery *b = battery_of(m, s->battery);
-        const char *package = battery_main_package(b);
-        g_autofree char *root =
-                package ? m->installer->program_of(m->installer, s->battery, s->replicant, package, ".") : NULL;
-        g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func(g_free);
-        for (char **w = words; *w; w++) {
-                GString *text = g_string_new(*w);
-                if (root)
-                        g_string_replace(text, "%r", root, 0);
-                g_ptr_array_add(list, g_string_free(text, FALSE));
-        }
-        g_ptr_array_add(list, NULL);
-        return expand_argv((const char *const *)list->pdata, s->battery, s->replicant);
-}
-
 static void ask_command(Manager *m, Step *s, char **words, gint64 timeout_us)
 {
-        g_auto(GStrv) argv = command_argv(m, s, words);
+        Battery *b = battery_of(m, s->battery);
+        g_autofree char *root = root_of(m, b, s->replicant);
+        g_auto(GStrv) argv = battery_config_expand(b->config, words, s->replicant, root);
         const char *user = config_of(m, s)->user;
         take_cookie(m, s);
         outbox_after(m->outbox, do_command, m,

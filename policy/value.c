@@ -158,9 +158,9 @@ char *value_list(const char *text, char ***ret)
 char *value_placeholders(const char *text)
 {
         for (const char *p = strchr(text, '%'); p; p = strchr(p + 2, '%'))
-                if (!p[1] || !strchr("ib%", p[1]))
+                if (!p[1] || !strchr("ibr%", p[1]))
                         return g_strdup(
-                                "no other placeholders than %i (replicant), %b (battery) and %% (a %)");
+                                "no other placeholders than %i (replicant), %b (battery), %r (its installation) and %% (a %)");
         return NULL;
 }
 
@@ -192,8 +192,8 @@ char *value_exec(const char *text, char ***ret_argv)
                 return g_strdup("exec: and an absolute path, such as exec:/usr/lib/calc/check %i");
         if (!g_shell_parse_argv(text + strlen("exec:"), NULL, &argv, NULL) || comment_was_lost(text, argv))
                 return g_strdup("words with closed quotes, and '#' in quotes, after exec:");
-        if (argv[0][0] != '/')
-                return g_strdup("an absolute path after exec:");
+        if (argv[0][0] != '/' && !g_str_has_prefix(argv[0], "%r/"))
+                return g_strdup("an absolute path, or %r/ and a path, after exec:");
         if (g_strv_length(argv) > VALUE_LIST_MAX)
                 return g_strdup_printf("at most %d words", VALUE_LIST_MAX);
         for (char **word = argv; *word; word++) {

@@ -20,7 +20,7 @@ char *value_amount(const char *text, guint min, Amount *ret);
 char *value_boolean(const char *text, gboolean *ret);
 /* Separated by ';', one at the end is allowed; space around items is cut off; no empty items. */
 char *value_list(const char *text, char ***ret);
-/* Only %i, %b and %%. */
+/* Only %i, %b, %r and %%. */
 char *value_placeholders(const char *text);
 /* "exec:/absolute/program words", quoted as in a shell, without a shell's variables, globs, comments. */
 char *value_exec(const char *text, char ***ret_argv);

@@ -97,7 +97,11 @@ static void unpack_work(GTask *task, gpointer source, gpointer data, GCancellabl
         const Job *j = data;
         GError *error = NULL;
         g_autofree char *packages = g_build_filename(j->state, "packages", NULL);
-        PackageInfo *info = package_read(j->fd, j->file_name, packages, cancel, &error);
+        g_autofree char *base = j->file_name ? g_path_get_basename(j->file_name) : NULL;
+        int fd = j->fd >= 0 ? j->fd : package_open(j->file_name, &error);
+        PackageInfo *info = fd >= 0 ? package_read(fd, base, packages, cancel, &error) : NULL;
+        if (fd >= 0 && fd != j->fd)
+                close(fd);
         if (info)
                 g_task_return_pointer(task, info, (GDestroyNotify)package_info_unref);
         else

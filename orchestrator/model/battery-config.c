@@ -63,26 +63,28 @@ void battery_config_free(BatteryConfig *c)
         g_free(c);
 }
 
-static char *expand_word(const BatteryConfig *c, const char *word, guint replicant)
+static char *expand_word(const BatteryConfig *c, const char *word, guint replicant, const char *root)
 {
         GString *s = g_string_new(NULL);
         for (const char *p = word; *p; p++) {
-                gboolean placeholder = *p == '%' && p[1] && strchr("ib%", p[1]);
+                gboolean placeholder = *p == '%' && p[1] && strchr("ibr%", p[1]);
                 if (!placeholder)
                         g_string_append_c(s, *p);
                 else if (*++p == 'i')
                         g_string_append_printf(s, "%u", replicant);
+                else if (*p == 'r')
+                        g_string_append(s, root ? root : "");
                 else
                         g_string_append(s, *p == 'b' ? c->name : "%");
         }
         return g_string_free(s, FALSE);
 }
 
-char **battery_config_expand(const BatteryConfig *c, char *const *argv, guint replicant)
+char **battery_config_expand(const BatteryConfig *c, char *const *argv, guint replicant, const char *root)
 {
         GPtrArray *words = g_ptr_array_new();
         for (; *argv; argv++)
-                g_ptr_array_add(words, expand_word(c, *argv, replicant));
+                g_ptr_array_add(words, expand_word(c, *argv, replicant, root));
         g_ptr_array_add(words, NULL);
         return (char **)g_ptr_array_free(words, FALSE);
 }

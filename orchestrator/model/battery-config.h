@@ -70,7 +70,7 @@ typedef struct BatteryConfig {
 
 /* ARGV of this battery for replicant ID: %i becomes the id, %b the battery's name, %% a %. Anything else
  * behind a % stays as it is (files that hold it are refused). Owned by the caller. */
-char **battery_config_expand(const BatteryConfig *c, char *const *argv, guint replicant);
+char **battery_config_expand(const BatteryConfig *c, char *const *argv, guint replicant, const char *root);
 
 /* All defaults of DESIGN section 6, with this name. */
 BatteryConfig *battery_config_new(const char *name);

@@ -80,7 +80,8 @@ struct RunnerPort {
 /* ---- installations ---- */
 typedef struct InstallerPort InstallerPort;
 struct InstallerPort {
-        /* Verifies and unpacks; takes FD. FILE_NAME for the check of name and version, may be NULL. */
+        /* Verifies and unpacks; takes FD. FILE_NAME for the check of name and version, may be NULL. FD -1:
+         * FILE_NAME is the path to open, once, on the installer's own thread. */
         void (*unpack)(InstallerPort *i, guint64 cookie, int fd, const char *file_name);
         void (*switch_to)(InstallerPort *i, guint64 cookie, const char *battery, guint replicant,
                           const char *package, const char *version);

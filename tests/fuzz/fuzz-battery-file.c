@@ -32,7 +32,7 @@ static void check_config(const BatteryConfig *c)
         g_assert_cmpuint(battery_config_max_unavailable(c), >=, 1);
         g_assert_cmpint(c->progress_deadline_us, >, 0);
         g_assert_true(!c->check || c->check[0][0] == '/');
-        g_auto(GStrv) arguments = battery_config_expand(c, c->arguments, 1);
+        g_auto(GStrv) arguments = battery_config_expand(c, c->arguments, 1, NULL);
         g_assert_cmpuint(g_strv_length(arguments), ==, g_strv_length(c->arguments));
 }
 

@@ -62,7 +62,7 @@ static void test_expand(void)
 {
         g_autoptr(BatteryConfig) c = battery_config_new("calc");
         const char *argv[] = {"/bin/x", "--id=%i", "%b/%i", "100%%", "%%i", "%", "%z", "", NULL};
-        g_auto(GStrv) words = battery_config_expand(c, (char *const *)argv, 12);
+        g_auto(GStrv) words = battery_config_expand(c, (char *const *)argv, 12, NULL);
         g_autofree char *joined = g_strjoinv("|", words);
         g_assert_cmpstr(joined, ==, "/bin/x|--id=12|calc/12|100%|%i|%|%z|");
 }
