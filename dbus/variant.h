@@ -9,5 +9,5 @@
  * not valid on D-Bus (string not UTF-8, maybe type, …). */
 gboolean bus_message_append(DBusMessage *message, GVariant *values, const int *fds, gsize n_fds);
 /* The body as a tuple (sunk, owned by the caller). Descriptors are appended to RET_FDS (GArray of int,
- * may be NULL: then closed), 'h' values index it. */
+ * may be NULL: then closed), 'h' values index it. NULL when it holds more values than we care to decode. */
 GVariant *bus_message_body(DBusMessage *message, GArray *ret_fds);
