@@ -16,7 +16,7 @@ Bus *bus_open(const char *where, GError **error);
 /* Takes over CONNECTION (a reference is taken), e.g. one that a BusServer accepted. */
 Bus *bus_new_for_connection(DBusConnection *connection);
 Bus *bus_ref(Bus *bus);
-void bus_unref(Bus *bus); /* the last one closes the connection */
+void bus_unref(Bus *bus); /* the last one closes the connection; pending calls are dropped, not called back */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Bus, bus_unref)
 
 DBusConnection *bus_connection(Bus *bus);
@@ -40,7 +40,8 @@ typedef struct BusReply {
 typedef void (*BusReplyFunc)(const BusReply *reply, gpointer user);
 
 /* Calls; ARGS is a tuple or NULL, consumed if floating. TIMEOUT_MS -1: for ever. DEST NULL on private
- * connections. FUNC may be NULL (no reply wanted). Returns an id for bus_call_cancel(). */
+ * connections. FUNC may be NULL (no reply wanted); else it is called exactly once, never from in here,
+ * also when the call could not be sent. Returns an id for bus_call_cancel(). */
 guint64 bus_call(Bus *bus, const char *dest, const char *path, const char *interface, const char *member,
                  GVariant *args, int timeout_ms, BusReplyFunc func, gpointer user);
 guint64 bus_call_with_fds(Bus *bus, const char *dest, const char *path, const char *interface,
@@ -58,11 +59,14 @@ typedef struct BusSignal {
 typedef void (*BusSignalFunc)(const BusSignal *signal, gpointer user);
 /* RULE is a match rule without "type='signal'", e.g. "interface='x',path_namespace='/y'"; sent to the bus
  * (not on private connections) and matched again here (keys: sender, path, path_namespace, interface,
- * member, arg0). A well-known name as sender is resolved by the bus: it is not compared here. */
+ * member, arg0 … arg3). A well-known name as sender is resolved by the bus: it is not compared here.
+ * Returns 0 for a rule that is not understood. */
 guint64 bus_subscribe(Bus *bus, const char *rule, BusSignalFunc func, gpointer user);
 void bus_unsubscribe(Bus *bus, guint64 id);
 
-/* Runs FUNC when NAME (well-known or unique) appears (owner set) or vanishes (owner NULL). */
+/* Runs FUNC when NAME (well-known or unique) appears (owner set) or vanishes (owner NULL); the first time
+ * as soon as it is known which, also when it is not there. A lost connection says nothing about names. On a
+ * private connection there are none: returns 0. */
 typedef void (*BusNameFunc)(const char *name, const char *owner, gpointer user);
 guint64 bus_watch_name(Bus *bus, const char *name, BusNameFunc func, gpointer user);
 void bus_unwatch_name(Bus *bus, guint64 id);
