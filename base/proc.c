@@ -13,8 +13,7 @@ gboolean proc_parse_stat(const char *text, ProcStat *ret)
         const char *end = strrchr(text, ')'); /* the name may hold ')' itself: the last one ends it */
         if (!end || sscanf(text, "%d (", &pid) != 1)
                 return FALSE;
-        if (sscanf(end + 1,
-                   " %c %d %d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+        if (sscanf(end + 1, " %c %d %d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
                    &s.state, &ppid, &pgid, &start) != 4)
                 return FALSE;
         s.pid = pid;

@@ -3,9 +3,9 @@
 #include "base/refusal.h"
 
 static const char *const refusal_table[] = {
-        "None",       "NotFound",     "Busy",          "FloorWouldBreak", "OutsideWindow", "Held",
-        "Vetoed",     "BadPackage",   "BadSignature",  "NotAuthorized",   "InvalidArgument",
-        "Timeout",    "Disagreement", "NoReplicant",   "LimitsExceeded",  "Unsupported",
+        "None",         "NotFound",    "Busy",           "FloorWouldBreak", "OutsideWindow",   "Held",
+        "Vetoed",       "BadPackage",  "BadSignature",   "NotAuthorized",   "InvalidArgument", "Timeout",
+        "Disagreement", "NoReplicant", "LimitsExceeded", "Unsupported",
 };
 STRTAB_DEFINE(refusal, Refusal, refusal_table, _REFUSAL_MAX)
 

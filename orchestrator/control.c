@@ -12,7 +12,8 @@ static void say(Manager *m, ManagerAnswer answer, gpointer user, Refusal code, c
 static Refusal check_idle(Manager *m, Battery *b, char **ret_why)
 {
         if (journal_trouble(m->journal))
-                return refuse(ret_why, REFUSAL_LIMITS_EXCEEDED, "the journal cannot be written: %s", journal_trouble(m->journal));
+                return refuse(ret_why, REFUSAL_LIMITS_EXCEEDED, "the journal cannot be written: %s",
+                              journal_trouble(m->journal));
         if (b->update)
                 return refuse(ret_why, REFUSAL_BUSY,
                               "battery %s is being updated (update %" G_GUINT64_FORMAT
@@ -30,8 +31,8 @@ typedef struct Order {
 } Order;
 
 /* TARGETS are taken. The update is planned at once: its refusal is the caller's. */
-static Refusal begin_update(Manager *m, const Caller *caller, const Order *order, GPtrArray *targets, guint64 *ret_id,
-                            char **ret_why)
+static Refusal begin_update(Manager *m, const Caller *caller, const Order *order, GPtrArray *targets,
+                            guint64 *ret_id, char **ret_why)
 {
         Transaction *t = transaction_new(++m->last_transaction, "internal");
         t->initiator = manager_initiator(caller);
@@ -111,7 +112,8 @@ static void wait_for_update(Manager *m, guint64 id, ManagerAnswer answer, gpoint
         const Update *u = manager_update(m, id);
         if (!u || update_is_final(u)) {
                 gboolean ok = u && u->state == UPDATE_DONE;
-                manager_answer(m, answer, user, ok ? REFUSAL_NONE : REFUSAL_NO_REPLICANT, u ? u->reason : "it is over", NULL);
+                manager_answer(m, answer, user, ok ? REFUSAL_NONE : REFUSAL_NO_REPLICANT,
+                               u ? u->reason : "it is over", NULL);
                 return;
         }
         Waiter *w = g_new0(Waiter, 1);
@@ -119,8 +121,8 @@ static void wait_for_update(Manager *m, guint64 id, ManagerAnswer answer, gpoint
         g_ptr_array_add(m->waiters, w);
 }
 
-static void restart(Manager *m, const Caller *caller, Battery *b, guint only, gboolean override, ManagerAnswer answer,
-                    gpointer user)
+static void restart(Manager *m, const Caller *caller, Battery *b, guint only, gboolean override,
+                    ManagerAnswer answer, gpointer user)
 {
         g_autofree char *why = NULL;
         g_autoptr(GPtrArray) targets = targets_same(b);
@@ -128,7 +130,8 @@ static void restart(Manager *m, const Caller *caller, Battery *b, guint only, gb
         Order order = {.battery = b, .restart = TRUE, .only = only, .override = override};
         Refusal r = check_idle(m, b, &why);
         if (r == REFUSAL_NONE && !b->wanted)
-                r = refuse(&why, REFUSAL_NO_REPLICANT, "battery %s is stopped: `nyota start %s`", b->config->name, b->config->name);
+                r = refuse(&why, REFUSAL_NO_REPLICANT, "battery %s is stopped: `nyota start %s`",
+                           b->config->name, b->config->name);
         if (r == REFUSAL_NONE) {
                 battery_reset_failures(m, b);
                 r = begin_update(m, caller, &order, targets, &id, &why);
@@ -139,8 +142,8 @@ static void restart(Manager *m, const Caller *caller, Battery *b, guint only, gb
                 wait_for_update(m, id, answer, user);
 }
 
-static void roll_to(Manager *m, const Caller *caller, Battery *b, GPtrArray *targets, const char *none, GVariant *options,
-                    ManagerAnswer answer, gpointer user)
+static void roll_to(Manager *m, const Caller *caller, Battery *b, GPtrArray *targets, const char *none,
+                    GVariant *options, ManagerAnswer answer, gpointer user)
 {
         g_autofree char *why = NULL;
         guint64 id = 0;
@@ -178,7 +181,8 @@ static void start_or_stop(Manager *m, Battery *b, gboolean up, ManagerAnswer ans
         }
         const char *package = battery_main_package(b);
         if (up && package && !g_hash_table_lookup(b->versions, package)) {
-                why = g_strdup_printf("no version of %s is installed for battery %s: `nyota update FILE`", package, b->config->name);
+                why = g_strdup_printf("no version of %s is installed for battery %s: `nyota update FILE`",
+                                      package, b->config->name);
                 say(m, answer, user, REFUSAL_NO_REPLICANT, why);
                 return;
         }
@@ -199,8 +203,8 @@ static void do_to_update(Manager *m, Battery *b, UpdateVerb verb, ManagerAnswer 
                 say(m, answer, user, REFUSAL_NOT_FOUND, "no update of this battery is under way");
 }
 
-void manager_battery_do(Manager *m, const Caller *caller, const char *battery, BatteryVerb verb, GVariant *options,
-                        ManagerAnswer answer, gpointer user)
+void manager_battery_do(Manager *m, const Caller *caller, const char *battery, BatteryVerb verb,
+                        GVariant *options, ManagerAnswer answer, gpointer user)
 {
         Battery *b = battery_of(m, battery);
         if (!b) {
@@ -238,13 +242,16 @@ void manager_battery_do(Manager *m, const Caller *caller, const char *battery, B
 static Refusal check_floor(Battery *b, const Replicant *r, GVariant *options, char **ret_why)
 {
         guint active = battery_active(b), floor = battery_config_floor(b->config);
-        if (replicant_get_state(r) != REPLICANT_ACTIVE || active > floor || dict_b(options, "override", FALSE))
+        if (replicant_get_state(r) != REPLICANT_ACTIVE || active > floor ||
+            dict_b(options, "override", FALSE))
                 return REFUSAL_NONE;
-        return refuse(ret_why, REFUSAL_FLOOR_WOULD_BREAK, "%u of battery %s are active and %u must stay so; override if you mean it",
-                      active, b->config->name, floor);
+        return refuse(ret_why, REFUSAL_FLOOR_WOULD_BREAK,
+                      "%u of battery %s are active and %u must stay so; override if you mean it", active,
+                      b->config->name, floor);
 }
 
-static Refusal set_drained(Manager *m, Battery *b, Replicant *r, gboolean drained, GVariant *options, char **ret_why)
+static Refusal set_drained(Manager *m, Battery *b, Replicant *r, gboolean drained, GVariant *options,
+                           char **ret_why)
 {
         Refusal refusal = drained ? check_floor(b, r, options, ret_why) : REFUSAL_NONE;
         if (refusal != REFUSAL_NONE || r->drained == drained)
@@ -258,7 +265,8 @@ static Refusal set_drained(Manager *m, Battery *b, Replicant *r, gboolean draine
         return REFUSAL_NONE;
 }
 
-static Refusal set_role(Manager *m, Battery *b, Replicant *r, const char *word, GVariant *options, char **ret_why)
+static Refusal set_role(Manager *m, Battery *b, Replicant *r, const char *word, GVariant *options,
+                        char **ret_why)
 {
         int role = role_from_string(word);
         if (role < 0)
@@ -268,13 +276,15 @@ static Refusal set_role(Manager *m, Battery *b, Replicant *r, const char *word, 
                 return refusal;
         r->role = role;
         manager_tell(m, EVENT_ROLE_CHANGED, r->battery,
-                     dict_make("replicant", g_variant_new_uint32(r->id), "role", g_variant_new_string(word), NULL));
+                     dict_make("replicant", g_variant_new_uint32(r->id), "role", g_variant_new_string(word),
+                               NULL));
         replicant_save(m, r);
         return REFUSAL_NONE;
 }
 
-void manager_replicant_do(Manager *m, const Caller *caller, const char *battery, guint replicant, ReplicantVerb verb,
-                          const char *role, GVariant *options, ManagerAnswer answer, gpointer user)
+void manager_replicant_do(Manager *m, const Caller *caller, const char *battery, guint replicant,
+                          ReplicantVerb verb, const char *role, GVariant *options, ManagerAnswer answer,
+                          gpointer user)
 {
         Battery *b = battery_of(m, battery);
         Replicant *r = b ? battery_replicant(b, replicant) : NULL;
@@ -300,7 +310,8 @@ void manager_replicant_do(Manager *m, const Caller *caller, const char *battery,
 
 static Refusal wrong_state(const Update *u, const char *word, char **ret_why)
 {
-        return refuse(ret_why, REFUSAL_BUSY, "an update that is %s cannot be %s", update_state_to_string(u->state), word);
+        return refuse(ret_why, REFUSAL_BUSY, "an update that is %s cannot be %s",
+                      update_state_to_string(u->state), word);
 }
 
 static Refusal cancel(Manager *m, Update *u, char **ret_why)
@@ -331,7 +342,9 @@ static Refusal promote(Manager *m, Update *u, char **ret_why)
 static Refusal go_back(Manager *m, Update *u, char **ret_why)
 {
         if (u->state != UPDATE_RUNNING && u->state != UPDATE_PAUSED && u->state != UPDATE_REPLACING)
-                return wrong_state(u, update_is_final(u) ? "rolled back any more: use Rollback on its battery" : "rolled back yet",
+                return wrong_state(u,
+                                   update_is_final(u) ? "rolled back any more: use Rollback on its battery"
+                                                      : "rolled back yet",
                                    ret_why);
         update_go_back(m, u, UPDATE_ROLLED_BACK, "rolled back by a person");
         return REFUSAL_NONE;
@@ -361,7 +374,8 @@ static Refusal update_do(Manager *m, Update *u, UpdateVerb verb, char **ret_why)
         g_assert_not_reached();
 }
 
-void manager_update_do(Manager *m, const Caller *caller, guint64 update, UpdateVerb verb, ManagerAnswer answer, gpointer user)
+void manager_update_do(Manager *m, const Caller *caller, guint64 update, UpdateVerb verb,
+                       ManagerAnswer answer, gpointer user)
 {
         Update *u = manager_update(m, update);
         g_autofree char *why = NULL;

@@ -100,7 +100,8 @@ static void append_replicants(GString *s, Battery *b)
                 ReplicantState state = replicant_get_state(r);
                 if (state == REPLICANT_ACTIVE || state == REPLICANT_PASSIVE)
                         continue;
-                g_string_append_printf(s, "%sreplicant %u is %s", s->len ? "; " : "", r->id, replicant_state_to_string(state));
+                g_string_append_printf(s, "%sreplicant %u is %s", s->len ? "; " : "", r->id,
+                                       replicant_state_to_string(state));
                 if (r->drained)
                         g_string_append(s, " (a person drained it)");
                 else if (!g_str_equal(r->health, "good") && !g_str_equal(r->health, "unknown"))
@@ -115,9 +116,10 @@ char *manager_battery_reason(Manager *m, Battery *b)
         if (journal_trouble(m->journal))
                 g_string_append_printf(s, "the journal cannot be written (%s)", journal_trouble(m->journal));
         if (u)
-                g_string_append_printf(s, "%supdate %" G_GUINT64_FORMAT " from %s to %s is %s%s%s", s->len ? "; " : "", u->id,
-                                       *u->from ? u->from : "nothing", *u->to ? u->to : "nothing",
-                                       update_state_to_string(u->state), *u->reason ? ": " : "", u->reason);
+                g_string_append_printf(s, "%supdate %" G_GUINT64_FORMAT " from %s to %s is %s%s%s",
+                                       s->len ? "; " : "", u->id, *u->from ? u->from : "nothing",
+                                       *u->to ? u->to : "nothing", update_state_to_string(u->state),
+                                       *u->reason ? ": " : "", u->reason);
         if (!u && !b->wanted)
                 g_string_append_printf(s, "%snobody wants it to run", s->len ? "; " : "");
         if (b->wanted)
@@ -135,19 +137,23 @@ static char *next_of_update(Manager *m, const Update *u)
         switch (u->state) {
         case UPDATE_WARNED:
                 if (inhibit_find(m, u->battery, "delay", &i))
-                        return g_strdup_printf("it goes on when %s lets go (%s), or after InhibitDelayMaxSec=", i->who, i->why);
+                        return g_strdup_printf(
+                                "it goes on when %s lets go (%s), or after InhibitDelayMaxSec=", i->who,
+                                i->why);
                 return g_strdup("it goes on when the warning's lead time is over (WarnSec=)");
         case UPDATE_REPLACING:
                 return g_strdup("the package manager's end (its post or abort hook, or its death)");
         case UPDATE_PAUSED:
-                return g_strdup_printf("`nyota resume %" G_GUINT64_FORMAT "` goes on, `nyota rollback %" G_GUINT64_FORMAT "` goes back",
+                return g_strdup_printf("`nyota resume %" G_GUINT64_FORMAT
+                                       "` goes on, `nyota rollback %" G_GUINT64_FORMAT "` goes back",
                                        u->id, u->id);
         case UPDATE_PENDING:
         case UPDATE_HELD:
         case UPDATE_PLANNED:
         case UPDATE_RUNNING:
         case UPDATE_ROLLING_BACK:
-                return g_strdup_printf("it goes on by itself; `nyota cancel %" G_GUINT64_FORMAT "` ends it", u->id);
+                return g_strdup_printf("it goes on by itself; `nyota cancel %" G_GUINT64_FORMAT "` ends it",
+                                       u->id);
         case UPDATE_DONE:
         case UPDATE_ROLLED_BACK:
         case UPDATE_FAILED:
@@ -171,7 +177,8 @@ char *manager_battery_next(Manager *m, Battery *b)
                 return g_strdup_printf("`nyota start %s`", name);
         case BATTERY_FAILED:
         case BATTERY_DEGRADED:
-                return g_strdup_printf("replicants that are not given up start again by themselves; `nyota restart %s` tries "
+                return g_strdup_printf("replicants that are not given up start again by themselves; `nyota "
+                                       "restart %s` tries "
                                        "all again, `nyota rollback %s` goes back",
                                        name, name);
         case BATTERY_STARTING:
@@ -197,7 +204,8 @@ char **manager_versions_in_use(Manager *m)
                 for (guint i = 0; i < G_N_ELEMENTS(maps); i++) {
                         g_hash_table_iter_init(&versions, maps[i]);
                         while (g_hash_table_iter_next(&versions, &package, &version))
-                                g_ptr_array_add(list, g_strdup_printf("%s/%s", (char *)package, (char *)version));
+                                g_ptr_array_add(list,
+                                                g_strdup_printf("%s/%s", (char *)package, (char *)version));
                 }
         }
         g_hash_table_iter_init(&it, m->updates);

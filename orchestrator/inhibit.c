@@ -21,8 +21,8 @@ void inhibitor_free(Inhibitor *i)
 
 static GVariant *to_record(const Inhibitor *i)
 {
-        return dict_make("battery", g_variant_new_string(i->battery), "who", g_variant_new_string(i->who), "why",
-                         g_variant_new_string(i->why), "mode", g_variant_new_string(i->mode), "uid",
+        return dict_make("battery", g_variant_new_string(i->battery), "who", g_variant_new_string(i->who),
+                         "why", g_variant_new_string(i->why), "mode", g_variant_new_string(i->mode), "uid",
                          g_variant_new_uint32(i->uid), "pid", g_variant_new_uint32(i->pid), "taken",
                          g_variant_new_int64(i->taken_us), NULL);
 }
@@ -35,7 +35,8 @@ static const char *event_battery(const Inhibitor *i)
 static GVariant *detail_of(const Inhibitor *i, const char *key, GVariant *value)
 {
         return dict_make("who", g_variant_new_string(i->who), "why", g_variant_new_string(i->why), "mode",
-                         g_variant_new_string(i->mode), "battery", g_variant_new_string(i->battery), key, value, NULL);
+                         g_variant_new_string(i->mode), "battery", g_variant_new_string(i->battery), key,
+                         value, NULL);
 }
 
 static void recheck(Manager *m)
@@ -74,7 +75,8 @@ gboolean inhibit_find(Manager *m, const char *battery, const char *mode, Inhibit
 {
         for (guint k = 0; k < m->inhibitors->len; k++) {
                 Inhibitor *i = m->inhibitors->pdata[k];
-                if (!g_str_equal(i->mode, mode) || (!g_str_equal(i->battery, "*") && !g_str_equal(i->battery, battery)))
+                if (!g_str_equal(i->mode, mode) ||
+                    (!g_str_equal(i->battery, "*") && !g_str_equal(i->battery, battery)))
                         continue;
                 *ret = i;
                 return TRUE;
@@ -98,12 +100,16 @@ static Refusal check(Manager *m, const Caller *caller, const char *battery, cons
         if (!g_str_equal(mode, "delay") && !g_str_equal(mode, "block"))
                 return refuse(ret_why, REFUSAL_INVALID_ARGUMENT, "a mode is delay or block");
         if (!*who || strlen(who) > TEXT_MAX || strlen(why) > TEXT_MAX)
-                return refuse(ret_why, REFUSAL_INVALID_ARGUMENT, "say who, and why, in at most %d bytes each", TEXT_MAX);
+                return refuse(ret_why, REFUSAL_INVALID_ARGUMENT, "say who, and why, in at most %d bytes each",
+                              TEXT_MAX);
         if (journal_trouble(m->journal))
-                return refuse(ret_why, REFUSAL_LIMITS_EXCEEDED, "the journal cannot be written: %s", journal_trouble(m->journal));
-        if (m->inhibitors->len >= m->limits->inhibitors || held_by(m, caller->uid) >= m->limits->inhibitors_per_uid)
+                return refuse(ret_why, REFUSAL_LIMITS_EXCEEDED, "the journal cannot be written: %s",
+                              journal_trouble(m->journal));
+        if (m->inhibitors->len >= m->limits->inhibitors ||
+            held_by(m, caller->uid) >= m->limits->inhibitors_per_uid)
                 return refuse(ret_why, REFUSAL_LIMITS_EXCEEDED,
-                              "too many inhibitors are held already (%u in all, %u by one user; [Limits] Inhibitors=)",
+                              "too many inhibitors are held already (%u in all, %u by one user; [Limits] "
+                              "Inhibitors=)",
                               m->limits->inhibitors, m->limits->inhibitors_per_uid);
         return REFUSAL_NONE;
 }
@@ -139,17 +145,26 @@ void manager_inhibit(Manager *m, const Caller *caller, const char *battery, cons
         guint64 id = ++m->last_inhibitor;
         Hold *hold = r == REFUSAL_NONE ? hold_new(dir, id, &fd, on_gone, m, &error) : NULL;
         if (!hold) {
-                answer(r != REFUSAL_NONE ? r : REFUSAL_LIMITS_EXCEEDED, r != REFUSAL_NONE ? refused : error->message, -1, user);
+                answer(r != REFUSAL_NONE ? r : REFUSAL_LIMITS_EXCEEDED,
+                       r != REFUSAL_NONE ? refused : error->message, -1, user);
                 return;
         }
         Inhibitor *i = g_new0(Inhibitor, 1);
-        *i = (Inhibitor){.id = id, .manager = m, .battery = g_strdup(battery), .who = g_strdup(who), .why = g_strdup(why),
-                         .mode = g_strdup(mode), .uid = caller->uid, .pid = caller->pid,
-                         .taken_us = clock_real_us(m->clock), .hold = hold};
+        *i = (Inhibitor){.id = id,
+                         .manager = m,
+                         .battery = g_strdup(battery),
+                         .who = g_strdup(who),
+                         .why = g_strdup(why),
+                         .mode = g_strdup(mode),
+                         .uid = caller->uid,
+                         .pid = caller->pid,
+                         .taken_us = clock_real_us(m->clock),
+                         .hold = hold};
         g_ptr_array_add(m->inhibitors, i);
         g_autofree char *key = g_strdup_printf("%" G_GUINT64_FORMAT, id);
         outbox_put(m->outbox, "inhibitor", key, event_battery(i), to_record(i));
-        manager_tell(m, EVENT_INHIBITOR_TAKEN, event_battery(i), detail_of(i, "uid", g_variant_new_uint32(i->uid)));
+        manager_tell(m, EVENT_INHIBITOR_TAKEN, event_battery(i),
+                     detail_of(i, "uid", g_variant_new_uint32(i->uid)));
         Handover *h = g_new0(Handover, 1);
         *h = (Handover){fd, answer, user};
         outbox_after(m->outbox, do_hand_over, m, g_variant_new("(t)", (guint64)(gsize)h));
@@ -182,10 +197,16 @@ static void load_one(const char *id, const char *battery, GVariant *body, gpoint
                 return;
         }
         Inhibitor *i = g_new0(Inhibitor, 1);
-        *i = (Inhibitor){.id = number, .manager = m, .battery = g_strdup(dict_str(body, "battery", "*")),
-                         .who = g_strdup(dict_str(body, "who", "")), .why = g_strdup(dict_str(body, "why", "")),
-                         .mode = g_strdup(dict_str(body, "mode", "delay")), .uid = dict_u(body, "uid", 0),
-                         .pid = dict_u(body, "pid", 0), .taken_us = dict_x(body, "taken", 0), .hold = hold};
+        *i = (Inhibitor){.id = number,
+                         .manager = m,
+                         .battery = g_strdup(dict_str(body, "battery", "*")),
+                         .who = g_strdup(dict_str(body, "who", "")),
+                         .why = g_strdup(dict_str(body, "why", "")),
+                         .mode = g_strdup(dict_str(body, "mode", "delay")),
+                         .uid = dict_u(body, "uid", 0),
+                         .pid = dict_u(body, "pid", 0),
+                         .taken_us = dict_x(body, "taken", 0),
+                         .hold = hold};
         g_ptr_array_add(m->inhibitors, i);
 }
 
@@ -193,7 +214,8 @@ gboolean inhibit_load(Manager *m, GError **error)
 {
         g_autofree char *dir = holds_dir(m);
         if (g_mkdir_with_parents(dir, 0700) < 0) {
-                g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "cannot make %s: %s", dir, g_strerror(errno));
+                g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "cannot make %s: %s", dir,
+                            g_strerror(errno));
                 return FALSE;
         }
         return journal_load(m->journal, "inhibitor", load_one, m, error);

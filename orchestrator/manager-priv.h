@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The manager's inside, shared by its files: manager.c (parts, look-ups, telling), stepper.c (what is done
- * to one replicant), supervise.c (what is wanted of a battery), roll.c (an update's course), transact.c
- * (transactions), inhibit.c, reload.c, recover.c, describe.c. Each writes the state that it names. */
+ * to one replicant), acts.c (asking the ports), reports.c (their answers), supervise.c (what is wanted of a
+ * battery), roll.c (an update's course), transact.c (transactions), inhibit.c, reload.c, recover.c,
+ * describe.c. Each writes the state that it names. */
 #pragma once
 
 #include "base/dict.h"
@@ -14,10 +15,10 @@
 
 #include <string.h>
 
-#define UPDATES_KEPT 100      /* final updates kept in memory; the journal has the rest */
-#define TRANSACTIONS_KEPT 32  /* likewise */
-#define EVENTS_KEPT 100000    /* in the journal */
-#define START_LIMIT 5         /* starts in a row that did not last, then a person is needed */
+#define UPDATES_KEPT 100                 /* final updates kept in memory; the journal has the rest */
+#define TRANSACTIONS_KEPT 32             /* likewise */
+#define EVENTS_KEPT 100000               /* in the journal */
+#define START_LIMIT 5                    /* starts in a row that did not last, then a person is needed */
 #define LASTING_US (10 * G_USEC_PER_SEC) /* a start that held so long counts as good */
 #define BACKOFF_FIRST_US (100 * 1000)
 #define BACKOFF_MOST_US (30 * G_USEC_PER_SEC)
@@ -73,7 +74,8 @@ void transaction_save(Manager *m, Transaction *t);
 void manager_changed(Manager *m, ObjectKind kind, const char *battery, guint64 id);
 void manager_added(Manager *m, ObjectKind kind, const char *battery, guint64 id);
 /* Answers after all that was put so far is durable. RESULT may be NULL. */
-void manager_answer(Manager *m, ManagerAnswer answer, gpointer user, Refusal code, const char *why, GVariant *result);
+void manager_answer(Manager *m, ManagerAnswer answer, gpointer user, Refusal code, const char *why,
+                    GVariant *result);
 Battery *battery_of(Manager *m, const char *name);
 char *update_path(guint64 id);
 Update *battery_current_update(Manager *m, Battery *b);
@@ -94,6 +96,20 @@ gboolean step_is_switching(const Step *s);
 /* A person is satisfied with a canary: its soak ends now. */
 void step_promote(Manager *m, Step *s);
 void step_open_gate(Manager *m, Step *s);
+/* A part of its soak ended well. */
+void step_soak_on(Manager *m, Step *s);
+
+/* ---- acts.c ---- */
+void act_start(Manager *m, const Replicant *r);
+void act_release(Manager *m, const Replicant *r);
+void act_stop(Manager *m, const Replicant *r, gint64 timeout_us);
+/* WORDS with their placeholders; its end comes back by the step's cookie. */
+void act_command(Manager *m, Step *s, char **words, gint64 timeout_us);
+/* Only if the link does not say so already; counts in the step's `outstanding`. */
+void act_switch(Manager *m, Step *s, const char *package, const char *version);
+void act_forget_cookie(Manager *m, Step *s);
+
+/* ---- reports.c ---- */
 void stepper_on_runner(Manager *m, const PortEvent *e);
 void stepper_on_command(Manager *m, const PortEvent *e);
 void stepper_on_switched(Manager *m, const PortEvent *e);
@@ -112,7 +128,13 @@ void update_feed(Manager *m, Update *u, UpdateEvent event, const char *why);
 void update_step_finished(Manager *m, Update *u, Step *s);
 /* Begins what may begin now; ends it when all is done. */
 void update_advance(Manager *m, Update *u);
+/* ---- roll-back.c ---- */
 void update_go_back(Manager *m, Update *u, UpdateState goal, const char *why);
+/* Gives up forward steps and plans the way back, once. */
+void update_prepare_back(Manager *m, Update *u);
+/* All is as it was, or cannot be: the verdict. */
+void update_end_back(Manager *m, Update *u);
+
 void update_check_objections(Manager *m, Update *u);
 gboolean update_gate_is_open(Manager *m, const Update *u, const Step *s);
 const char *step_target_version(const Update *u, const Step *s, const char *package);
@@ -134,6 +156,15 @@ void transact_finish(Manager *m, Transaction *t, gboolean success, const char *w
 void transact_take_back_done(Manager *m, Update *done, const char *why);
 gboolean transact_update_may_run(Manager *m, const Update *u, const Update **ret_failed);
 void transact_retry_waiting(Manager *m);
+/* ---- prepare.c ---- */
+/* The I-th update of T. */
+Update *transact_update(Manager *m, const Transaction *t, guint i);
+gboolean transact_is_kantan(const Transaction *t);
+/* Asks for what is not unpacked yet; TRUE when all is. */
+gboolean transact_unpack_all(Manager *m, Transaction *t);
+Refusal transact_find_batteries(Manager *m, Transaction *t, char **ret_why);
+/* FALSE: T was refused over it. */
+gboolean transact_plan_all(Manager *m, Transaction *t);
 Update *transact_add_update(Manager *m, Transaction *t, Battery *b);
 GArray *plan_snapshot(Battery *b);
 Plan *update_make_plan(Manager *m, Update *u);

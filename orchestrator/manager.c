@@ -8,7 +8,8 @@ static void battery_free_value(gpointer p)
         battery_free(p);
 }
 
-Manager *manager_new(Journal *journal, Clock *clock, const Paths *paths, const BatterySource *source, const Limits *limits)
+Manager *manager_new(Journal *journal, Clock *clock, const Paths *paths, const BatterySource *source,
+                     const Limits *limits)
 {
         Manager *m = g_new0(Manager, 1);
         m->journal = journal;
@@ -18,7 +19,8 @@ Manager *manager_new(Journal *journal, Clock *clock, const Paths *paths, const B
         m->limits = limits;
         m->outbox = outbox_new(journal);
         m->batteries = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, battery_free_value);
-        m->transactions = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, (GDestroyNotify)transaction_free);
+        m->transactions =
+                g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, (GDestroyNotify)transaction_free);
         m->updates = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, (GDestroyNotify)update_free);
         m->cookies = g_hash_table_new(g_int64_hash, g_int64_equal);
         m->inhibitors = g_ptr_array_new_with_free_func((GDestroyNotify)inhibitor_free);
@@ -184,7 +186,8 @@ void manager_tell_kind(Manager *m, const char *kind, const char *battery, GVaria
         gint64 now = clock_real_us(m->clock);
         m->sequence++;
         outbox_event(m->outbox, m->sequence, kind, now, battery, d);
-        outbox_after(m->outbox, do_event, m, g_variant_new("(tsxs@a{sv})", m->sequence, kind, now, battery, d));
+        outbox_after(m->outbox, do_event, m,
+                     g_variant_new("(tsxs@a{sv})", m->sequence, kind, now, battery, d));
         if (m->sequence % 1000 == 0)
                 journal_trim(m->journal, EVENTS_KEPT, "update", UPDATES_KEPT * 10);
 }
@@ -308,7 +311,8 @@ static void do_answer(gpointer user, GVariant *args)
         g_free(a);
 }
 
-void manager_answer(Manager *m, ManagerAnswer answer, gpointer user, Refusal code, const char *why, GVariant *result)
+void manager_answer(Manager *m, ManagerAnswer answer, gpointer user, Refusal code, const char *why,
+                    GVariant *result)
 {
         PendingAnswer *a = g_new0(PendingAnswer, 1);
         *a = (PendingAnswer){answer, user, code, g_strdup(why), result ? g_variant_ref_sink(result) : NULL};

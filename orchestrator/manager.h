@@ -26,7 +26,8 @@ typedef struct Caller {
  * of the loop. RESULT depends on the request, NULL if there is none or CODE is a refusal. */
 typedef void (*ManagerAnswer)(Refusal code, const char *why, GVariant *result, gpointer user);
 
-/* Who is told: the bus. OBJECT is a Battery, Replicant, Update or Transaction. All called after the commit. */
+/* Who is told: the bus. OBJECT is a Battery, Replicant, Update or Transaction. All called after the commit.
+ */
 typedef enum ObjectKind { OBJECT_BATTERY, OBJECT_REPLICANT, OBJECT_UPDATE, OBJECT_TRANSACTION } ObjectKind;
 typedef struct Publisher {
         void (*event)(const Event *event, gpointer user);
@@ -53,7 +54,8 @@ typedef struct BatterySource {
 
 /* Creates it on an open journal; nothing happens before manager_start(). Everything passed stays the
  * caller's and must outlive the manager. */
-Manager *manager_new(Journal *journal, Clock *clock, const Paths *paths, const BatterySource *source, const Limits *limits);
+Manager *manager_new(Journal *journal, Clock *clock, const Paths *paths, const BatterySource *source,
+                     const Limits *limits);
 void manager_set_ports(Manager *m, RunnerPort *runner, InstallerPort *installer, OwnerPort *owner);
 void manager_set_publisher(Manager *m, const Publisher *publisher, gpointer user);
 void manager_free(Manager *m);
@@ -75,39 +77,58 @@ char *manager_battery_reason(Manager *m, Battery *b);
 char *manager_battery_next(Manager *m, Battery *b);
 /* a(ssssuu) battery, who, why, mode, uid, pid. */
 GVariant *manager_inhibitors(Manager *m);
-void manager_since(Manager *m, guint64 sequence, const char *battery, guint most, ManagerAnswer answer, gpointer user);
+void manager_since(Manager *m, guint64 sequence, const char *battery, guint most, ManagerAnswer answer,
+                   gpointer user);
 void manager_history(Manager *m, const char *battery, guint most, ManagerAnswer answer, gpointer user);
 
 /* ---- asking; options are checked for names and types by the caller ---- */
 /* CHANGES a(sssss). OPTIONS: owner u. Result (t): the transaction's id. */
-void manager_begin(Manager *m, const Caller *caller, const char *manager, GVariant *changes, GVariant *options,
-                   ManagerAnswer answer, gpointer user);
+void manager_begin(Manager *m, const Caller *caller, const char *manager, GVariant *changes,
+                   GVariant *options, ManagerAnswer answer, gpointer user);
 /* Result (t); NOT_FOUND if that process owns none that is not closed. */
 void manager_find(Manager *m, guint owner, ManagerAnswer answer, gpointer user);
 void manager_finish(Manager *m, guint64 transaction, gboolean success, ManagerAnswer answer, gpointer user);
-/* FDS: opened packages (taken), NAMES: their file names. OPTIONS: strategy s, override b. Result (at): the updates. */
-void manager_update_packages(Manager *m, const Caller *caller, const int *fds, const char *const *names, guint n,
-                             GVariant *options, ManagerAnswer answer, gpointer user);
+/* FDS: opened packages (taken), NAMES: their file names. OPTIONS: strategy s, override b. Result (at): the
+ * updates. */
+void manager_update_packages(Manager *m, const Caller *caller, const int *fds, const char *const *names,
+                             guint n, GVariant *options, ManagerAnswer answer, gpointer user);
 /* Verifies, plans, changes nothing but unpacking beside. Result (s): JSON. */
-void manager_plan_packages(Manager *m, const Caller *caller, const int *fds, const char *const *names, guint n,
-                           GVariant *options, ManagerAnswer answer, gpointer user);
+void manager_plan_packages(Manager *m, const Caller *caller, const int *fds, const char *const *names,
+                           guint n, GVariant *options, ManagerAnswer answer, gpointer user);
 
-typedef enum BatteryVerb { VERB_START, VERB_STOP, VERB_RESTART, VERB_PAUSE, VERB_RESUME, VERB_UPDATE, VERB_ROLLBACK } BatteryVerb;
+typedef enum BatteryVerb {
+        VERB_START,
+        VERB_STOP,
+        VERB_RESTART,
+        VERB_PAUSE,
+        VERB_RESUME,
+        VERB_UPDATE,
+        VERB_ROLLBACK
+} BatteryVerb;
 /* START, STOP, RESTART answer at completion; UPDATE and ROLLBACK give (t), the update. */
-void manager_battery_do(Manager *m, const Caller *caller, const char *battery, BatteryVerb verb, GVariant *options,
-                        ManagerAnswer answer, gpointer user);
+void manager_battery_do(Manager *m, const Caller *caller, const char *battery, BatteryVerb verb,
+                        GVariant *options, ManagerAnswer answer, gpointer user);
 typedef enum ReplicantVerb { VERB_R_DRAIN, VERB_R_ADMIT, VERB_R_RESTART, VERB_R_SET_ROLE } ReplicantVerb;
-void manager_replicant_do(Manager *m, const Caller *caller, const char *battery, guint replicant, ReplicantVerb verb,
-                          const char *role, GVariant *options, ManagerAnswer answer, gpointer user);
-typedef enum UpdateVerb { VERB_U_PAUSE, VERB_U_RESUME, VERB_U_CANCEL, VERB_U_PROMOTE, VERB_U_ROLLBACK } UpdateVerb;
-void manager_update_do(Manager *m, const Caller *caller, guint64 update, UpdateVerb verb, ManagerAnswer answer, gpointer user);
+void manager_replicant_do(Manager *m, const Caller *caller, const char *battery, guint replicant,
+                          ReplicantVerb verb, const char *role, GVariant *options, ManagerAnswer answer,
+                          gpointer user);
+typedef enum UpdateVerb {
+        VERB_U_PAUSE,
+        VERB_U_RESUME,
+        VERB_U_CANCEL,
+        VERB_U_PROMOTE,
+        VERB_U_ROLLBACK
+} UpdateVerb;
+void manager_update_do(Manager *m, const Caller *caller, guint64 update, UpdateVerb verb,
+                       ManagerAnswer answer, gpointer user);
 
 /* MODE "delay" or "block". Result (h) 0 with the descriptor in *RET_FD, valid during the answer only. */
 typedef void (*ManagerFdAnswer)(Refusal code, const char *why, int fd, gpointer user);
 void manager_inhibit(Manager *m, const Caller *caller, const char *battery, const char *who, const char *why,
                      const char *mode, ManagerFdAnswer answer, gpointer user);
 /* Channel.Send: KIND must begin with "x-". BATTERY "" for svc itself. */
-void manager_send(Manager *m, const char *battery, const char *kind, GVariant *detail, ManagerAnswer answer, gpointer user);
+void manager_send(Manager *m, const char *battery, const char *kind, GVariant *detail, ManagerAnswer answer,
+                  gpointer user);
 void manager_reload(Manager *m, ManagerAnswer answer, gpointer user);
 /* A bus name is gone: transactions that it owned have lost their owner. */
 void manager_name_gone(Manager *m, const char *name);

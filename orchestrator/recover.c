@@ -18,7 +18,8 @@ static void load_replicant(const char *id, const char *battery, GVariant *body, 
         Battery *b = r ? battery_of(m, r->battery) : NULL;
         if (!b) {
                 if (r && r->pid)
-                        g_warning("replicant %s has a record (pid %d) but its battery has no file", id, r->pid);
+                        g_warning("replicant %s has a record (pid %d) but its battery has no file", id,
+                                  r->pid);
                 replicant_free(r);
                 return;
         }
@@ -68,7 +69,8 @@ static void load_step(const char *id, const char *battery, GVariant *body, gpoin
         Manager *m = user;
         g_auto(GStrv) parts = g_strsplit(id, ".", 2);
         guint64 update, index;
-        if (g_strv_length(parts) != 2 || !g_ascii_string_to_unsigned(parts[0], 10, 1, G_MAXUINT64, &update, NULL) ||
+        if (g_strv_length(parts) != 2 ||
+            !g_ascii_string_to_unsigned(parts[0], 10, 1, G_MAXUINT64, &update, NULL) ||
             !g_ascii_string_to_unsigned(parts[1], 10, 0, 10000, &index, NULL))
                 return;
         Update *u = manager_update(m, update);
@@ -97,8 +99,9 @@ static void look_at_replicant(Manager *m, Battery *b, Replicant *r)
                 return;
         }
         manager_tell(m, EVENT_REPLICANT_STOPPED, r->battery,
-                     dict_make("replicant", g_variant_new_uint32(r->id), "confirmed", g_variant_new_boolean(TRUE), "status",
-                               g_variant_new_int32(-1), "signal", g_variant_new_int32(-1), NULL));
+                     dict_make("replicant", g_variant_new_uint32(r->id), "confirmed",
+                               g_variant_new_boolean(TRUE), "status", g_variant_new_int32(-1), "signal",
+                               g_variant_new_int32(-1), NULL));
         replicant_clear_process(r);
         replicant_save(m, r);
 }
@@ -144,11 +147,13 @@ static void resume_transaction(Manager *m, Transaction *t)
         if (t->state == TRANSACTION_CLOSED || t->state == TRANSACTION_REFUSED)
                 return;
         if (t->state == TRANSACTION_PREPARING && !still_readable(t)) {
-                transact_refuse(m, t, REFUSAL_BAD_PACKAGE, "the daemon restarted while it read the package: ask again");
+                transact_refuse(m, t, REFUSAL_BAD_PACKAGE,
+                                "the daemon restarted while it read the package: ask again");
                 return;
         }
         gboolean owned = !t->person && !t->finished;
-        if (owned && t->owner_pid && !m->owner->watch(m->owner, t->id, t->owner_pid, t->owner_ticks, &t->owner_ticks)) {
+        if (owned && t->owner_pid &&
+            !m->owner->watch(m->owner, t->id, t->owner_pid, t->owner_ticks, &t->owner_ticks)) {
                 transact_on_owner_gone(m, t->id);
                 return;
         }

@@ -16,7 +16,8 @@ static Refusal change_battery(Manager *m, Battery *b, BatteryConfig *config, cha
 {
         if (b->update && config->replicants != b->config->replicants)
                 return refuse(ret_why, REFUSAL_BUSY,
-                              "%s: Replicants= cannot change while update %" G_GUINT64_FORMAT " runs; reload again afterwards",
+                              "%s: Replicants= cannot change while update %" G_GUINT64_FORMAT
+                              " runs; reload again afterwards",
                               config->name, b->update);
         battery_config_free(b->config);
         b->config = config;
@@ -53,7 +54,8 @@ static void read_file(Manager *m, const char *name, GString *problems)
         Battery *b = battery_of(m, name);
         if (!config) {
                 note(problems, why ? why : name);
-                g_warning("battery %s: %s%s", name, why, b ? " (the previous configuration stays in force)" : "");
+                g_warning("battery %s: %s%s", name, why,
+                          b ? " (the previous configuration stays in force)" : "");
         } else if (!b) {
                 add_battery(m, config);
         } else if (change_battery(m, b, config, &why) != REFUSAL_NONE) {
@@ -71,7 +73,8 @@ static void look_for_vanished(Manager *m, char **names)
                         continue;
                 b->file_gone = TRUE;
                 if (b->wanted || battery_alive(b) || b->update)
-                        g_warning("battery %s: its file is gone; it is kept until it is stopped", b->config->name);
+                        g_warning("battery %s: its file is gone; it is kept until it is stopped",
+                                  b->config->name);
                 else
                         forget_battery(m, b);
         }
@@ -102,7 +105,8 @@ static void cut_cycles(Manager *m, GString *problems)
                 g_autofree char *cycle = find_cycle(m, b, seen);
                 if (!cycle)
                         continue;
-                g_autofree char *why = g_strdup_printf("After= goes in a circle (%s): After= of %s is ignored", cycle, b->config->name);
+                g_autofree char *why = g_strdup_printf(
+                        "After= goes in a circle (%s): After= of %s is ignored", cycle, b->config->name);
                 note(problems, why);
                 g_warning("%s", why);
                 g_strfreev(b->config->after);

@@ -5,8 +5,9 @@
 
 #include <unistd.h>
 
-#define CHANGES_MAX 10000 /* packages of one transaction: a whole distribution's upgrade fits; bounds memory */
-#define FIELD_MAX 4096    /* bytes of a name, version or path: PATH_MAX */
+#define CHANGES_MAX                                                                                          \
+        10000          /* packages of one transaction: a whole distribution's upgrade fits; bounds memory */
+#define FIELD_MAX 4096 /* bytes of a name, version or path: PATH_MAX */
 
 static guint open_transactions(Manager *m)
 {
@@ -24,11 +25,13 @@ static guint open_transactions(Manager *m)
 static Refusal check_room(Manager *m, char **ret_why)
 {
         if (journal_trouble(m->journal))
-                return refuse(ret_why, REFUSAL_LIMITS_EXCEEDED,
-                              "the journal cannot be written (%s): make room, nothing new is begun until then",
-                              journal_trouble(m->journal));
+                return refuse(
+                        ret_why, REFUSAL_LIMITS_EXCEEDED,
+                        "the journal cannot be written (%s): make room, nothing new is begun until then",
+                        journal_trouble(m->journal));
         if (open_transactions(m) >= m->limits->transactions)
-                return refuse(ret_why, REFUSAL_LIMITS_EXCEEDED, "%u transactions are open already ([Limits] Transactions=)",
+                return refuse(ret_why, REFUSAL_LIMITS_EXCEEDED,
+                              "%u transactions are open already ([Limits] Transactions=)",
                               m->limits->transactions);
         return REFUSAL_NONE;
 }
@@ -50,13 +53,16 @@ static Refusal read_changes(GVariant *changes, GPtrArray *list, char **ret_why)
                 int operation = operation_from_string(op);
                 if (operation < 0)
                         return refuse(ret_why, REFUSAL_INVALID_ARGUMENT,
-                                      "the operation of a change is install, upgrade, downgrade, reinstall or remove");
-                if (!field_ok(name) || !field_ok(old_version) || !field_ok(new_version) || !field_ok(archive) ||
-                    g_str_equal(name, "-"))
-                        return refuse(ret_why, REFUSAL_INVALID_ARGUMENT,
-                                      "a change's fields are not empty (`-` for none), without tabs and line ends");
+                                      "the operation of a change is install, upgrade, downgrade, reinstall "
+                                      "or remove");
+                if (!field_ok(name) || !field_ok(old_version) || !field_ok(new_version) ||
+                    !field_ok(archive) || g_str_equal(name, "-"))
+                        return refuse(
+                                ret_why, REFUSAL_INVALID_ARGUMENT,
+                                "a change's fields are not empty (`-` for none), without tabs and line ends");
                 if (!g_str_equal(archive, "-") && archive[0] != '/')
-                        return refuse(ret_why, REFUSAL_INVALID_ARGUMENT, "an archive is an absolute path or `-`");
+                        return refuse(ret_why, REFUSAL_INVALID_ARGUMENT,
+                                      "an archive is an absolute path or `-`");
                 g_ptr_array_add(list, package_change_new(operation, name, old_version, new_version, archive));
         }
         return REFUSAL_NONE;
@@ -93,7 +99,8 @@ static Refusal take_owner(Manager *m, const Caller *caller, GVariant *options, T
         g_free(t->owner_name);
         t->owner_name = g_strdup(caller->name ? caller->name : "");
         if (t->owner_pid && !m->owner->watch(m->owner, t->id, t->owner_pid, 0, &t->owner_ticks))
-                return refuse(ret_why, REFUSAL_INVALID_ARGUMENT, "there is no process %d to own the transaction", t->owner_pid);
+                return refuse(ret_why, REFUSAL_INVALID_ARGUMENT,
+                              "there is no process %d to own the transaction", t->owner_pid);
         return REFUSAL_NONE;
 }
 
@@ -117,8 +124,8 @@ static void join(Manager *m, Transaction *t, GPtrArray *changes)
         transact_advance(m, t);
 }
 
-static Refusal begin(Manager *m, const Caller *caller, const char *manager, GVariant *changes, GVariant *options,
-                     guint64 *ret_id, char **ret_why)
+static Refusal begin(Manager *m, const Caller *caller, const char *manager, GVariant *changes,
+                     GVariant *options, guint64 *ret_id, char **ret_why)
 {
         g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)package_change_free);
         guint owner = dict_u(options, "owner", 0);
@@ -126,7 +133,8 @@ static Refusal begin(Manager *m, const Caller *caller, const char *manager, GVar
         if (r != REFUSAL_NONE)
                 return r;
         if (owner && !proc_is_ancestor((pid_t)owner, (pid_t)caller->pid))
-                return refuse(ret_why, REFUSAL_INVALID_ARGUMENT, "the owner must be an ancestor of the caller");
+                return refuse(ret_why, REFUSAL_INVALID_ARGUMENT,
+                              "the owner must be an ancestor of the caller");
         Transaction *t = find_owned(m, (int)owner, caller->name);
         if (t) {
                 *ret_id = t->id;
@@ -148,8 +156,8 @@ static Refusal begin(Manager *m, const Caller *caller, const char *manager, GVar
         return REFUSAL_NONE;
 }
 
-void manager_begin(Manager *m, const Caller *caller, const char *manager, GVariant *changes, GVariant *options,
-                   ManagerAnswer answer, gpointer user)
+void manager_begin(Manager *m, const Caller *caller, const char *manager, GVariant *changes,
+                   GVariant *options, ManagerAnswer answer, gpointer user)
 {
         g_autofree char *why = NULL;
         guint64 id = 0;
@@ -167,7 +175,8 @@ void manager_find(Manager *m, guint owner, ManagerAnswer answer, gpointer user)
         if (t)
                 manager_answer(m, answer, user, REFUSAL_NONE, NULL, g_variant_new("(t)", t->id));
         else
-                manager_answer(m, answer, user, REFUSAL_NOT_FOUND, "that process owns no open transaction", NULL);
+                manager_answer(m, answer, user, REFUSAL_NOT_FOUND, "that process owns no open transaction",
+                               NULL);
 }
 
 void manager_finish(Manager *m, guint64 transaction, gboolean success, ManagerAnswer answer, gpointer user)
@@ -178,7 +187,8 @@ void manager_finish(Manager *m, guint64 transaction, gboolean success, ManagerAn
         else if (t->finished || t->state == TRANSACTION_REFUSED)
                 manager_answer(m, answer, user, REFUSAL_NONE, NULL, NULL); /* said twice is said once */
         else if (success && t->state == TRANSACTION_PREPARING)
-                manager_answer(m, answer, user, REFUSAL_BUSY, "there is no verdict yet: wait for it before installing", NULL);
+                manager_answer(m, answer, user, REFUSAL_BUSY,
+                               "there is no verdict yet: wait for it before installing", NULL);
         else {
                 transact_finish(m, t, success, NULL);
                 manager_answer(m, answer, user, REFUSAL_NONE, NULL, NULL);
@@ -197,7 +207,8 @@ static Refusal take_files(Manager *m, Transaction *t, const int *fds, const char
                 return refuse(ret_why, REFUSAL_INVALID_ARGUMENT, "a strategy is auto, rolling or full-stop");
         for (guint i = 0; i < n; i++) {
                 g_autofree char *base = g_path_get_basename(names[i]);
-                PackageChange *c = package_change_new(OPERATION_UPGRADE, "-", "-", "-", fds[i] >= 0 ? base : names[i]);
+                PackageChange *c =
+                        package_change_new(OPERATION_UPGRADE, "-", "-", "-", fds[i] >= 0 ? base : names[i]);
                 c->fd = fds[i] >= 0 ? dup(fds[i]) : -1;
                 g_ptr_array_add(t->changes, c);
         }
@@ -234,14 +245,14 @@ static void packages(Manager *m, const Caller *caller, const int *fds, const cha
         manager_trim(m);
 }
 
-void manager_update_packages(Manager *m, const Caller *caller, const int *fds, const char *const *names, guint n,
-                             GVariant *options, ManagerAnswer answer, gpointer user)
+void manager_update_packages(Manager *m, const Caller *caller, const int *fds, const char *const *names,
+                             guint n, GVariant *options, ManagerAnswer answer, gpointer user)
 {
         packages(m, caller, fds, names, n, options, FALSE, answer, user);
 }
 
-void manager_plan_packages(Manager *m, const Caller *caller, const int *fds, const char *const *names, guint n,
-                           GVariant *options, ManagerAnswer answer, gpointer user)
+void manager_plan_packages(Manager *m, const Caller *caller, const int *fds, const char *const *names,
+                           guint n, GVariant *options, ManagerAnswer answer, gpointer user)
 {
         packages(m, caller, fds, names, n, options, TRUE, answer, user);
 }
@@ -271,7 +282,8 @@ static Read *read_new(Manager *m, ManagerAnswer answer, gpointer user)
         return r;
 }
 
-void manager_since(Manager *m, guint64 sequence, const char *battery, guint most, ManagerAnswer answer, gpointer user)
+void manager_since(Manager *m, guint64 sequence, const char *battery, guint most, ManagerAnswer answer,
+                   gpointer user)
 {
         journal_since(m->journal, sequence, battery, most, on_read, read_new(m, answer, user));
 }
@@ -281,11 +293,13 @@ void manager_history(Manager *m, const char *battery, guint most, ManagerAnswer 
         journal_records(m->journal, "update", battery, most, on_read, read_new(m, answer, user));
 }
 
-void manager_send(Manager *m, const char *battery, const char *kind, GVariant *detail, ManagerAnswer answer, gpointer user)
+void manager_send(Manager *m, const char *battery, const char *kind, GVariant *detail, ManagerAnswer answer,
+                  gpointer user)
 {
         if (!g_str_has_prefix(kind, "x-") || strlen(kind) > 64 || g_variant_get_size(detail) > FIELD_MAX)
                 manager_answer(m, answer, user, REFUSAL_INVALID_ARGUMENT,
-                               "a kind begins with x-, has at most 64 bytes, and its detail at most 4096", NULL);
+                               "a kind begins with x-, has at most 64 bytes, and its detail at most 4096",
+                               NULL);
         else if (journal_trouble(m->journal))
                 manager_answer(m, answer, user, REFUSAL_LIMITS_EXCEEDED, journal_trouble(m->journal), NULL);
         else {

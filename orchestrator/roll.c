@@ -12,8 +12,8 @@ static GVariant *detail_of(const Update *u)
 {
         g_autofree char *path = update_path(u->id);
         return dict_make("update", g_variant_new_object_path(path), "strategy",
-                         g_variant_new_string(strategy_to_string(u->strategy)), "from", g_variant_new_string(u->from),
-                         "to", g_variant_new_string(u->to), NULL);
+                         g_variant_new_string(strategy_to_string(u->strategy)), "from",
+                         g_variant_new_string(u->from), "to", g_variant_new_string(u->to), NULL);
 }
 
 static GVariant *detail_with(const Update *u, const char *key, GVariant *value)
@@ -40,8 +40,9 @@ static void arm_deadline(Manager *m, Update *u)
 {
         clock_cancel(m->clock, &u->deadline_timer);
         if (u->state == UPDATE_RUNNING || u->state == UPDATE_ROLLING_BACK)
-                u->deadline_timer = clock_at(m->clock, clock_boot_us(m->clock) + config_of(m, u)->progress_deadline_us,
-                                             on_deadline, u);
+                u->deadline_timer =
+                        clock_at(m->clock, clock_boot_us(m->clock) + config_of(m, u)->progress_deadline_us,
+                                 on_deadline, u);
 }
 
 void update_arm(Manager *m, Update *u)
@@ -99,7 +100,8 @@ static void settle_versions(Manager *m, Update *u, Battery *b)
 static void tell_finished(Manager *m, Update *u)
 {
         g_autofree char *path = update_path(u->id);
-        double seconds = (double)(u->finished_us - (u->started_us ? u->started_us : u->created_us)) / G_USEC_PER_SEC;
+        double seconds =
+                (double)(u->finished_us - (u->started_us ? u->started_us : u->created_us)) / G_USEC_PER_SEC;
         if (u->state == UPDATE_ROLLED_BACK)
                 manager_tell(m, EVENT_UPDATE_ROLLED_BACK, u->battery,
                              detail_with(u, "reason", g_variant_new_string(u->reason)));
@@ -129,7 +131,7 @@ static void answer_waiters(Manager *m, Update *u)
                 if (w->update != u->id)
                         continue;
                 g_ptr_array_remove_index(m->waiters, i - 1);
-                Refusal code = u->state == UPDATE_DONE ? REFUSAL_NONE
+                Refusal code = u->state == UPDATE_DONE     ? REFUSAL_NONE
                                : u->state == UPDATE_VETOED ? REFUSAL_VETOED
                                                            : REFUSAL_NO_REPLICANT;
                 manager_answer(m, w->answer, w->user, code, u->reason, NULL);
@@ -275,8 +277,11 @@ static RollView roll_view(Manager *m, Update *u)
         gboolean back = u->state == UPDATE_ROLLING_BACK;
         guint width = back ? battery_config_rollback_max_unavailable(b->config)
                            : battery_config_max_unavailable(b->config);
-        RollView v = {.active = battery_active(b), .floor = battery_config_floor(b->config), .width = width,
-                      .override = u->override, .canary_open = TRUE};
+        RollView v = {.active = battery_active(b),
+                      .floor = battery_config_floor(b->config),
+                      .width = width,
+                      .override = u->override,
+                      .canary_open = TRUE};
         if (u->strategy == STRATEGY_FULL_STOP)
                 v.width = G_MAXUINT, v.override = TRUE;
         for (guint i = 0; i < u->steps->len && !back; i++) {
@@ -319,7 +324,8 @@ static void begin_steps(Manager *m, Update *u)
                         view[i].waiting = s->state == STEP_WAITING && s->back == back && step_can_begin(b, s);
                         view[i].running = step_is_running(s) && s->act != STEP_SWITCH;
                         view[i].canary = s->canary || back;
-                        view[i].active = r && replicant_get_state(r) == REPLICANT_ACTIVE && s->act != STEP_SWITCH;
+                        view[i].active =
+                                r && replicant_get_state(r) == REPLICANT_ACTIVE && s->act != STEP_SWITCH;
                 }
                 RollView v = roll_view(m, u);
                 int next = roll_next(view, u->steps->len, &v);
@@ -329,104 +335,12 @@ static void begin_steps(Manager *m, Update *u)
         }
 }
 
-static gboolean any_step(const Update *u, gboolean (*test)(const Step *))
+static gboolean has_open_steps(const Update *u)
 {
         for (guint i = 0; i < u->steps->len; i++)
-                if (test(g_ptr_array_index(u->steps, i)))
+                if (!step_is_final(g_ptr_array_index(u->steps, i)))
                         return TRUE;
         return FALSE;
-}
-
-static gboolean step_is_forward_and_open(const Step *s)
-{
-        return !s->back && !step_is_final(s);
-}
-
-static gboolean step_is_open(const Step *s)
-{
-        return !step_is_final(s);
-}
-
-static gboolean needs_going_back(Manager *m, const Update *u, const Replicant *r)
-{
-        gboolean touched = FALSE;
-        for (guint i = 0; i < u->steps->len; i++) {
-                const Step *s = g_ptr_array_index(u->steps, i);
-                touched |= !s->back && s->replicant == r->id && s->phase != G_MAXUINT;
-        }
-        return touched && !(r->admitted && g_str_equal(r->version, u->from));
-}
-
-static void add_back_step(Manager *m, Update *u, Battery *b, Replicant *r)
-{
-        StepAct act = !b->wanted ? STEP_SWITCH : *u->from ? STEP_REPLACE : STEP_STOP;
-        Step *s = step_new(u->id, u->battery, r->id, act, "going back");
-        s->back = TRUE;
-        s->index = u->steps->len;
-        g_ptr_array_add(u->steps, s);
-        step_save(m, s);
-}
-
-static gboolean has_back_steps(const Update *u)
-{
-        for (guint i = 0; i < u->steps->len; i++)
-                if (((const Step *)g_ptr_array_index(u->steps, i))->back)
-                        return TRUE;
-        return FALSE;
-}
-
-/* Forward steps are given up; one in the middle of a switch ends it first, or two switches would race. */
-static void give_up_forward(Manager *m, Update *u)
-{
-        for (guint i = 0; i < u->steps->len; i++) {
-                Step *s = g_ptr_array_index(u->steps, i);
-                if (!s->back && !step_is_final(s) && !step_is_switching(s)) {
-                        gboolean untouched = s->state == STEP_WAITING;
-                        step_interrupt(m, s, untouched ? "not begun: going back" : "given up: going back");
-                        if (untouched)
-                                s->phase = G_MAXUINT;
-                }
-        }
-}
-
-static void plan_going_back(Manager *m, Update *u)
-{
-        Battery *b = battery_of(m, u->battery);
-        for (guint i = 0; i < b->replicants->len; i++) {
-                Replicant *r = b->replicants->pdata[i];
-                if (needs_going_back(m, u, r)) {
-                        r->failed = FALSE;
-                        add_back_step(m, u, b, r);
-                }
-        }
-}
-
-void update_go_back(Manager *m, Update *u, UpdateState goal, const char *why)
-{
-        u->goal = goal;
-        update_feed(m, u, UPDATE_EVENT_BACK, why);
-        if (u->state == UPDATE_ROLLING_BACK) {
-                give_up_forward(m, u);
-                update_save(m, u);
-                update_advance(m, u);
-        }
-}
-
-static void end_going_back(Manager *m, Update *u)
-{
-        gboolean failed = FALSE;
-        for (guint i = 0; i < u->steps->len; i++) {
-                const Step *s = g_ptr_array_index(u->steps, i);
-                failed |= s->back && s->state == STEP_FAILED;
-        }
-        if (failed) {
-                g_autofree char *why = g_strdup_printf("%s; going back failed too, see `nyota log`", u->reason);
-                update_feed(m, u, UPDATE_EVENT_FAIL, why);
-        } else if (u->goal == UPDATE_CANCELLED) {
-                update_feed(m, u, UPDATE_EVENT_CANCEL, NULL);
-        } else {
-                update_feed(m, u, UPDATE_EVENT_BACK_DONE, NULL);
-        }
 }
 
 static void end_running(Manager *m, Update *u)
@@ -435,14 +349,16 @@ static void end_running(Manager *m, Update *u)
         for (guint i = 0; i < u->steps->len; i++) {
                 const Step *s = g_ptr_array_index(u->steps, i);
                 if (s->state == STEP_FAILED)
-                        g_string_append_printf(failed, "%sreplicant %u: %s", failed->len ? "; " : "", s->replicant, s->reason);
+                        g_string_append_printf(failed, "%sreplicant %u: %s", failed->len ? "; " : "",
+                                               s->replicant, s->reason);
         }
         const BatteryConfig *c = config_of(m, u);
         guint tolerated = amount_of(c->max_failures, battery_config_desired(c), 0);
         if (u->failures > tolerated)
                 update_feed(m, u, UPDATE_EVENT_FAIL, failed->str);
         else
-                update_feed(m, u, UPDATE_EVENT_DONE, failed->len ? failed->str : "all replicants run the new version");
+                update_feed(m, u, UPDATE_EVENT_DONE,
+                            failed->len ? failed->str : "all replicants run the new version");
         g_string_free(failed, TRUE);
 }
 
@@ -451,22 +367,19 @@ void update_advance(Manager *m, Update *u)
         if (u->advancing)
                 return; /* we are below ourselves; the one above looks again */
         u->advancing = TRUE;
-        gboolean back = u->state == UPDATE_ROLLING_BACK;
-        if (back && any_step(u, step_is_forward_and_open))
-                give_up_forward(m, u);
-        if (back && !any_step(u, step_is_forward_and_open) && !has_back_steps(u))
-                plan_going_back(m, u);
+        if (u->state == UPDATE_ROLLING_BACK)
+                update_prepare_back(m, u);
         open_gates(m, u);
         if (u->state == UPDATE_RUNNING || u->state == UPDATE_ROLLING_BACK)
                 begin_steps(m, u);
         open_gates(m, u);
         u->advancing = FALSE;
-        if (any_step(u, step_is_open))
+        if (has_open_steps(u))
                 return;
         if (u->state == UPDATE_RUNNING)
                 end_running(m, u);
         else if (u->state == UPDATE_ROLLING_BACK)
-                end_going_back(m, u);
+                update_end_back(m, u);
 }
 
 /* ---- failures ---- */
@@ -495,8 +408,9 @@ static void on_deadline(gpointer user)
         Update *u = user;
         Manager *m = u->runner;
         u->deadline_timer = 0;
-        g_autofree char *why = g_strdup_printf("no progress for %" G_GINT64_FORMAT " s (ProgressDeadlineSec=)",
-                                               config_of(m, u)->progress_deadline_us / G_USEC_PER_SEC);
+        g_autofree char *why =
+                g_strdup_printf("no progress for %" G_GINT64_FORMAT " s (ProgressDeadlineSec=)",
+                                config_of(m, u)->progress_deadline_us / G_USEC_PER_SEC);
         if (u->state == UPDATE_ROLLING_BACK || config_of(m, u)->on_failure == ON_FAILURE_CONTINUE)
                 g_warning("%s: update %" G_GUINT64_FORMAT ": %s", u->battery, u->id, why);
         else
@@ -507,7 +421,8 @@ void update_step_finished(Manager *m, Update *u, Step *s)
 {
         const BatteryConfig *c = config_of(m, u);
         arm_deadline(m, u);
-        if (s->state == STEP_FAILED && !s->back && (u->state == UPDATE_RUNNING || u->state == UPDATE_PAUSED)) {
+        if (s->state == STEP_FAILED && !s->back &&
+            (u->state == UPDATE_RUNNING || u->state == UPDATE_PAUSED)) {
                 u->failures++;
                 update_save(m, u);
                 if (u->failures > amount_of(c->max_failures, battery_config_desired(c), 0) &&

@@ -65,7 +65,8 @@ static void note_failure(Manager *m, Replicant *r)
         r->failures++;
         if (r->failures > START_LIMIT) {
                 g_autofree char *last = g_steal_pointer(&r->health);
-                r->health = g_strdup_printf("given up after %u starts in a row that did not last: %s", START_LIMIT, last);
+                r->health = g_strdup_printf("given up after %u starts in a row that did not last: %s",
+                                            START_LIMIT, last);
                 r->failed = TRUE;
                 replicant_save(m, r);
                 return;
@@ -81,7 +82,8 @@ void supervise_unexpected_exit(Manager *m, Battery *b, Replicant *r, const char 
         g_free(r->health);
         r->health = g_strdup(why);
         manager_tell(m, EVENT_REPLICANT_FAILED, r->battery,
-                     dict_make("replicant", g_variant_new_uint32(r->id), "reason", g_variant_new_string(why), NULL));
+                     dict_make("replicant", g_variant_new_uint32(r->id), "reason", g_variant_new_string(why),
+                               NULL));
         if (b->wanted && !r->surplus)
                 note_failure(m, r);
 }
@@ -132,7 +134,8 @@ static gboolean start_settled(Battery *b, GString *failed)
                 if (r->surplus)
                         continue;
                 if (r->failed || r->failures > 0)
-                        g_string_append_printf(failed, "%sreplicant %u: %s", failed->len ? "; " : "", r->id, r->health);
+                        g_string_append_printf(failed, "%sreplicant %u: %s", failed->len ? "; " : "", r->id,
+                                               r->health);
                 else if (!r->admitted)
                         return FALSE;
         }
@@ -159,7 +162,8 @@ static void answer_settled(Manager *m, Battery *b)
                 else if (!w->start && battery_alive(b) == 0)
                         answer_waiter(m, i - 1, REFUSAL_NONE, NULL);
                 else if (w->start && start_settled(b, failed))
-                        answer_waiter(m, i - 1, failed->len ? REFUSAL_NO_REPLICANT : REFUSAL_NONE, failed->str);
+                        answer_waiter(m, i - 1, failed->len ? REFUSAL_NO_REPLICANT : REFUSAL_NONE,
+                                      failed->str);
         }
 }
 
@@ -176,7 +180,8 @@ static void watch_floor(Manager *m, Battery *b)
         guint active = battery_active(b), floor = battery_config_floor(b->config);
         if (active < floor && b->told_active >= floor && !breaking_is_declared(m, b))
                 manager_tell(m, EVENT_FLOOR_BROKEN, b->config->name,
-                             dict_make("active", g_variant_new_uint32(active), "floor", g_variant_new_uint32(floor), "by",
+                             dict_make("active", g_variant_new_uint32(active), "floor",
+                                       g_variant_new_uint32(floor), "by",
                                        g_variant_new_string("a replicant's failure, not by us"), NULL));
         b->told_active = active;
 }

@@ -4,24 +4,6 @@
  * transact_advance(), looks where a transaction stands and does what is next; it is called whenever
  * something moved, and after a restart. */
 #include "orchestrator/manager-priv.h"
-#include "orchestrator/model/version.h"
-
-#define CHANGE_BITS 14 /* a cookie of unpack(): transaction id, then the change's place */
-
-static Update *nth_update(Manager *m, const Transaction *t, guint i)
-{
-        return manager_update(m, g_array_index(t->updates, guint64, i));
-}
-
-static Update *update_for(Manager *m, const Transaction *t, const char *battery)
-{
-        for (guint i = 0; i < t->updates->len; i++) {
-                Update *u = nth_update(m, t, i);
-                if (u && g_str_equal(u->battery, battery))
-                        return u;
-        }
-        return NULL;
-}
 
 static void do_verdict(gpointer user, GVariant *args)
 {
@@ -50,251 +32,6 @@ static void transact_set_state(Manager *m, Transaction *t, TransactionState stat
                 m->owner->unwatch(m->owner, t->id);
 }
 
-/* ---- phase 1: unpack beside ---- */
-
-static void do_unpack(gpointer user, GVariant *args)
-{
-        Manager *m = user;
-        guint64 cookie;
-        gint32 fd;
-        const char *name;
-        g_variant_get(args, "(ti&s)", &cookie, &fd, &name);
-        m->installer->unpack(m->installer, cookie, fd, *name ? name : NULL);
-}
-
-static gboolean is_kantan(const Transaction *t)
-{
-        return g_str_equal(t->manager, "kantan");
-}
-
-static void ask_unpack(Manager *m, Transaction *t, guint index)
-{
-        PackageChange *c = g_ptr_array_index(t->changes, index);
-        guint64 cookie = t->id << CHANGE_BITS | index;
-        outbox_after(m->outbox, do_unpack, m, g_variant_new("(tis)", cookie, c->fd, c->archive));
-        c->fd = -1;
-        c->unpack = UNPACK_RUNNING;
-}
-
-static gboolean unpack_all(Manager *m, Transaction *t)
-{
-        gboolean all = TRUE;
-        for (guint i = 0; i < t->changes->len; i++) {
-                PackageChange *c = g_ptr_array_index(t->changes, i);
-                gboolean has_archive = is_kantan(t) && !g_str_equal(c->archive, "-");
-                if (has_archive && c->unpack == UNPACK_NONE)
-                        ask_unpack(m, t, i);
-                all &= !has_archive || c->unpack == UNPACK_DONE;
-        }
-        return all;
-}
-
-static gboolean unpacked_as_announced(Transaction *t, PackageChange *c, const PortEvent *e, char **ret_why)
-{
-        if (g_str_equal(c->name, "-")) { /* a person named a file: the package says what it is */
-                g_free(c->name);
-                g_free(c->new_version);
-                c->name = g_strdup(e->package);
-                c->new_version = g_strdup(e->version);
-                return TRUE;
-        }
-        if (g_str_equal(c->name, e->package) && g_str_equal(c->new_version, e->version))
-                return TRUE;
-        *ret_why = g_strdup_printf("the archive holds %s %s, not %s %s", e->package, e->version, c->name, c->new_version);
-        return FALSE;
-}
-
-void transact_on_unpacked(Manager *m, const PortEvent *e)
-{
-        guint64 id = e->cookie >> CHANGE_BITS;
-        guint index = e->cookie & ((1 << CHANGE_BITS) - 1);
-        Transaction *t = g_hash_table_lookup(m->transactions, &id);
-        g_autofree char *why = NULL;
-        if (!t || index >= t->changes->len || t->state != TRANSACTION_PREPARING)
-                return;
-        PackageChange *c = g_ptr_array_index(t->changes, index);
-        if (!e->ok) {
-                transact_refuse(m, t, REFUSAL_BAD_PACKAGE, e->text);
-                return;
-        }
-        if (!unpacked_as_announced(t, c, e, &why)) {
-                transact_refuse(m, t, REFUSAL_BAD_PACKAGE, why);
-                return;
-        }
-        c->unpack = UNPACK_DONE;
-        transaction_save(m, t);
-        transact_advance(m, t);
-}
-
-/* ---- phase 2: which batteries, which plan ---- */
-
-Update *transact_add_update(Manager *m, Transaction *t, Battery *b)
-{
-        Update *u = update_new(++m->last_update, t->id, b->config->name);
-        u->created_us = clock_real_us(m->clock);
-        g_free(u->initiator);
-        u->initiator = g_strdup(t->initiator);
-        u->person = t->person;
-        u->override = t->override;
-        u->runner = m;
-        u->least_active = battery_active(b);
-        int strategy = strategy_from_string(t->strategy);
-        u->strategy = strategy < 0 ? STRATEGY_AUTO : strategy;
-        g_hash_table_insert(m->updates, &u->id, u);
-        g_array_append_val(t->updates, u->id);
-        if (!t->plan_only) {
-                b->update = u->id;
-                manager_added(m, OBJECT_UPDATE, "", u->id);
-        }
-        return u;
-}
-
-static const char *dash_to_empty(const char *s)
-{
-        return g_str_equal(s, "-") ? "" : s;
-}
-
-static void add_target(Manager *m, Transaction *t, Update *u, Battery *b, const char *qualified, PackageChange *c)
-{
-        const char *have = g_hash_table_lookup(b->versions, qualified);
-        const char *from = have ? have : is_kantan(t) ? "" : dash_to_empty(c->old_version);
-        const char *to = c->operation == OPERATION_REMOVE ? "" : dash_to_empty(c->new_version);
-        for (guint i = 0; i < u->targets->len; i++) {
-                Target *old = g_ptr_array_index(u->targets, i);
-                if (g_str_equal(old->package, qualified))
-                        g_ptr_array_remove_index(u->targets, i--);
-        }
-        g_ptr_array_add(u->targets, target_new(qualified, from, to));
-        const Target *first = g_ptr_array_index(u->targets, 0);
-        g_free(u->from);
-        g_free(u->to);
-        u->from = g_strdup(first->from);
-        u->to = g_strdup(first->to);
-}
-
-static Refusal check_pin(Transaction *t, Battery *b, const char *qualified, const PackageChange *c, char **ret_why)
-{
-        const char *pin = g_hash_table_lookup(b->pins, qualified);
-        if (t->person || !pin || version_compare(pin, c->new_version) != 0)
-                return REFUSAL_NONE;
-        return refuse(ret_why, REFUSAL_HELD,
-                      "%s %s was rolled back on battery %s and is pinned: wait for a newer version, or try it again by "
-                      "hand with `nyota update`",
-                      c->name, c->new_version, b->config->name);
-}
-
-static Refusal touch_battery(Manager *m, Transaction *t, Battery *b, const char *qualified, PackageChange *c, char **ret_why)
-{
-        Update *u = update_for(m, t, b->config->name);
-        if (!u && b->update && !t->plan_only) {
-                if (t->person)
-                        return refuse(ret_why, REFUSAL_BUSY,
-                                      "battery %s is being updated already (update %" G_GUINT64_FORMAT
-                                      "); `nyota watch %s` shows it, `nyota cancel` ends it",
-                                      b->config->name, b->update, b->config->name);
-                t->waiting = TRUE;
-                return REFUSAL_NONE;
-        }
-        Refusal r = check_pin(t, b, qualified, c, ret_why);
-        if (r != REFUSAL_NONE)
-                return r;
-        if (!u)
-                u = transact_add_update(m, t, b);
-        if (u->state == UPDATE_PENDING)
-                add_target(m, t, u, b, qualified, c);
-        return REFUSAL_NONE;
-}
-
-static Refusal find_batteries(Manager *m, Transaction *t, char **ret_why)
-{
-        t->waiting = FALSE;
-        g_autoptr(GList) batteries = manager_batteries(m);
-        for (guint i = 0; i < t->changes->len; i++) {
-                PackageChange *c = g_ptr_array_index(t->changes, i);
-                g_autofree char *qualified = package_change_qualified(t->manager, c->name);
-                for (GList *l = batteries; l; l = l->next) {
-                        if (!battery_has_package(l->data, qualified))
-                                continue;
-                        Refusal r = touch_battery(m, t, l->data, qualified, c, ret_why);
-                        if (r != REFUSAL_NONE)
-                                return r;
-                }
-        }
-        return REFUSAL_NONE;
-}
-
-GArray *plan_snapshot(Battery *b)
-{
-        GArray *list = g_array_new(FALSE, TRUE, sizeof(PlanReplicant));
-        for (guint i = 0; i < b->replicants->len; i++) {
-                const Replicant *r = g_ptr_array_index(b->replicants, i);
-                PlanReplicant p = {.id = r->id, .role = r->role, .state = replicant_get_state(r), .version = r->version};
-                if (!r->surplus)
-                        g_array_append_val(list, p);
-        }
-        return list;
-}
-
-static char *compatibility_of(Manager *m, const char *package, const char *version)
-{
-        char *declared = strchr(package, ':') || !*version ? NULL
-                                                           : m->installer->compatibility_of(m->installer, package, version);
-        return declared ? declared : *version ? version_compatibility(version) : NULL;
-}
-
-Plan *update_make_plan(Manager *m, Update *u)
-{
-        Battery *b = battery_of(m, u->battery);
-        const Target *first = u->targets->len ? g_ptr_array_index(u->targets, 0) : NULL;
-        const char *package = first ? first->package : "";
-        g_autofree char *from_c = compatibility_of(m, package, u->from), *to_c = compatibility_of(m, package, u->to);
-        g_autoptr(GArray) snapshot = plan_snapshot(b);
-        PlanInput in = {.config = b->config, .replicants = (const PlanReplicant *)snapshot->data, .n = snapshot->len,
-                        .strategy = u->strategy, .from = u->from, .to = u->to, .from_compatibility = from_c,
-                        .to_compatibility = to_c, .wanted = b->wanted, .override = u->override, .restart = u->restart,
-                        .only = u->only};
-        return plan_make(&in);
-}
-
-static Refusal plan_update(Manager *m, Update *u, char **ret_why)
-{
-        g_autoptr(Plan) p = update_make_plan(m, u);
-        u->strategy = p->strategy;
-        g_free(u->plan);
-        u->plan = describe_plan(m, u, p);
-        if (p->refusal != REFUSAL_NONE)
-                return refuse(ret_why, p->refusal, "%s", p->why);
-        for (guint i = 0; i < p->steps->len; i++) {
-                const PlanStep *ps = &g_array_index(p->steps, PlanStep, i);
-                Step *s = step_new(u->id, u->battery, ps->replicant, ps->act, ps->reason);
-                s->canary = ps->canary;
-                s->phase = ps->phase;
-                s->index = u->steps->len;
-                g_ptr_array_add(u->steps, s);
-                if (u->transaction && manager_transaction(m, u->transaction))
-                        step_save(m, s);
-        }
-        return REFUSAL_NONE;
-}
-
-static gboolean plan_all(Manager *m, Transaction *t)
-{
-        for (guint i = 0; i < t->updates->len; i++) {
-                Update *u = nth_update(m, t, i);
-                g_autofree char *why = NULL;
-                if (u->state != UPDATE_PENDING)
-                        continue;
-                Refusal r = plan_update(m, u, &why);
-                if (r != REFUSAL_NONE) {
-                        transact_refuse(m, t, r, why);
-                        return FALSE;
-                }
-                if (!t->plan_only)
-                        update_feed(m, u, UPDATE_EVENT_PLANNED, NULL);
-        }
-        return t->state == TRANSACTION_PREPARING;
-}
-
 /* ---- answers to who asked for packages ---- */
 
 static void answer_request(Manager *m, Transaction *t, Refusal code, const char *why)
@@ -305,7 +42,7 @@ static void answer_request(Manager *m, Transaction *t, Refusal code, const char 
         if (t->plan_only) {
                 g_autoptr(GPtrArray) plans = g_ptr_array_new();
                 for (guint i = 0; i < t->updates->len; i++)
-                        g_ptr_array_add(plans, nth_update(m, t, i)->plan);
+                        g_ptr_array_add(plans, transact_update(m, t, i)->plan);
                 g_autofree char *json = describe_plans(plans, code, why);
                 result = g_variant_new("(s)", json);
                 if (plans->len)
@@ -341,7 +78,7 @@ void transact_refuse(Manager *m, Transaction *t, Refusal code, const char *why)
         t->refusal = code;
         transact_set_state(m, t, TRANSACTION_REFUSED, why);
         for (guint i = 0; i < t->updates->len; i++) {
-                Update *u = nth_update(m, t, i);
+                Update *u = transact_update(m, t, i);
                 if (!u || update_is_final(u))
                         continue;
                 if (u->state == UPDATE_REPLACING)
@@ -356,7 +93,7 @@ void transact_refuse(Manager *m, Transaction *t, Refusal code, const char *why)
 static gboolean all_are(Manager *m, const Transaction *t, gboolean (*test)(Manager *, const Update *))
 {
         for (guint i = 0; i < t->updates->len; i++) {
-                Update *u = nth_update(m, t, i);
+                Update *u = transact_update(m, t, i);
                 if (u && !test(m, u))
                         return FALSE;
         }
@@ -387,7 +124,7 @@ static gboolean is_down_or_rolling(Manager *m, const Update *u)
 static void feed_all(Manager *m, Transaction *t, UpdateEvent event)
 {
         for (guint i = 0; i < t->updates->len; i++) {
-                Update *u = nth_update(m, t, i);
+                Update *u = transact_update(m, t, i);
                 if (u && !update_is_final(u))
                         update_feed(m, u, event, NULL);
         }
@@ -397,7 +134,7 @@ static void feed_all(Manager *m, Transaction *t, UpdateEvent event)
 static gboolean may_stop(Manager *m, const Transaction *t, const Update *u)
 {
         for (guint i = 0; i < t->updates->len; i++) {
-                Update *v = nth_update(m, t, i);
+                Update *v = transact_update(m, t, i);
                 if (!v || v == u)
                         continue;
                 const BatteryConfig *c = battery_of(m, v->battery)->config;
@@ -410,7 +147,7 @@ static gboolean may_stop(Manager *m, const Transaction *t, const Update *u)
 static gboolean stop_all(Manager *m, Transaction *t)
 {
         for (guint i = 0; i < t->updates->len; i++) {
-                Update *u = nth_update(m, t, i);
+                Update *u = transact_update(m, t, i);
                 if (u && u->state == UPDATE_REPLACING && !is_down_or_rolling(m, u) && may_stop(m, t, u))
                         update_begin_stops(m, u);
         }
@@ -420,12 +157,12 @@ static gboolean stop_all(Manager *m, Transaction *t)
 static gboolean find_and_plan(Manager *m, Transaction *t)
 {
         g_autofree char *why = NULL;
-        Refusal r = find_batteries(m, t, &why);
+        Refusal r = transact_find_batteries(m, t, &why);
         if (r != REFUSAL_NONE) {
                 transact_refuse(m, t, r, why);
                 return FALSE;
         }
-        if (t->waiting || !plan_all(m, t))
+        if (t->waiting || !transact_plan_all(m, t))
                 return FALSE;
         answer_request(m, t, REFUSAL_NONE, NULL);
         if (t->plan_only) {
@@ -438,7 +175,7 @@ static gboolean find_and_plan(Manager *m, Transaction *t)
 
 static void prepare(Manager *m, Transaction *t)
 {
-        if (!unpack_all(m, t) || !find_and_plan(m, t))
+        if (!transact_unpack_all(m, t) || !find_and_plan(m, t))
                 return;
         if (all_are(m, t, is_planned_or_later))
                 feed_all(m, t, UPDATE_EVENT_WARN);
@@ -462,7 +199,7 @@ gboolean transact_update_may_run(Manager *m, const Update *u, const Update **ret
         const BatteryConfig *c = battery_of(m, u->battery)->config;
         *ret_failed = NULL;
         for (guint i = 0; t && i < t->updates->len; i++) {
-                const Update *v = nth_update(m, t, i);
+                const Update *v = transact_update(m, t, i);
                 if (!v || v == u || !g_strv_contains((const char *const *)c->after, v->battery))
                         continue;
                 if (v->state == UPDATE_DONE)
@@ -481,8 +218,9 @@ static void run_or_cancel(Manager *m, Update *u)
                 update_feed(m, u, UPDATE_EVENT_FILES, NULL);
                 update_advance(m, u);
         } else if (failed) {
-                g_autofree char *why = g_strdup_printf("battery %s, which it comes after, was not updated (%s)",
-                                                       failed->battery, update_state_to_string(failed->state));
+                g_autofree char *why =
+                        g_strdup_printf("battery %s, which it comes after, was not updated (%s)",
+                                        failed->battery, update_state_to_string(failed->state));
                 update_go_back(m, u, UPDATE_CANCELLED, why);
         }
 }
@@ -490,7 +228,7 @@ static void run_or_cancel(Manager *m, Update *u)
 static void finish_updates(Manager *m, Transaction *t)
 {
         for (guint i = 0; i < t->updates->len; i++) {
-                Update *u = nth_update(m, t, i);
+                Update *u = transact_update(m, t, i);
                 if (u && u->state == UPDATE_REPLACING)
                         run_or_cancel(m, u);
         }
@@ -519,18 +257,20 @@ void transact_finish(Manager *m, Transaction *t, gboolean success, const char *w
         t->success = success;
         m->owner->unwatch(m->owner, t->id);
         if (!success && t->state == TRANSACTION_PREPARING) {
-                transact_refuse(m, t, REFUSAL_TIMEOUT, why ? why : "the package manager gave up before the verdict");
+                transact_refuse(m, t, REFUSAL_TIMEOUT,
+                                why ? why : "the package manager gave up before the verdict");
                 return;
         }
         transact_set_state(m, t, TRANSACTION_FINISHING, why);
-        for (guint i = 0; success && is_kantan(t) && i < t->changes->len; i++) {
+        for (guint i = 0; success && transact_is_kantan(t) && i < t->changes->len; i++) {
                 const PackageChange *c = g_ptr_array_index(t->changes, i);
                 set_current(m, c->name, c->operation == OPERATION_REMOVE ? "" : c->new_version);
         }
         for (guint i = 0; !success && i < t->updates->len; i++) {
-                Update *u = nth_update(m, t, i);
+                Update *u = transact_update(m, t, i);
                 if (u && u->state == UPDATE_REPLACING)
-                        update_go_back(m, u, UPDATE_CANCELLED, why ? why : "the package manager reported failure");
+                        update_go_back(m, u, UPDATE_CANCELLED,
+                                       why ? why : "the package manager reported failure");
         }
         transact_advance(m, t);
 }
@@ -561,11 +301,13 @@ void transact_advance(Manager *m, Transaction *t)
 static void take_back_dependants(Manager *m, Transaction *t, const Update *failed)
 {
         for (guint i = 0; i < t->updates->len; i++) {
-                Update *u = nth_update(m, t, i);
+                Update *u = transact_update(m, t, i);
                 if (!u || u == failed ||
-                    !g_strv_contains((const char *const *)battery_of(m, u->battery)->config->requires, failed->battery))
+                    !g_strv_contains((const char *const *)battery_of(m, u->battery)->config->requires,
+                                     failed->battery))
                         continue;
-                g_autofree char *why = g_strdup_printf("battery %s, which it requires, was not updated", failed->battery);
+                g_autofree char *why =
+                        g_strdup_printf("battery %s, which it requires, was not updated", failed->battery);
                 if (!update_is_final(u))
                         update_go_back(m, u, UPDATE_ROLLED_BACK, why);
                 else if (u->state == UPDATE_DONE)
@@ -582,8 +324,9 @@ static void restore_current(Manager *m, Transaction *t, const Update *u)
                 g_autoptr(GList) batteries = manager_batteries(m);
                 for (GList *l = batteries; l && !needed; l = l->next) {
                         Battery *b = l->data;
-                        needed = !g_str_equal(b->config->name, u->battery) &&
-                                 g_strcmp0(g_hash_table_lookup(b->versions, target->package), target->to) == 0;
+                        needed =
+                                !g_str_equal(b->config->name, u->battery) &&
+                                g_strcmp0(g_hash_table_lookup(b->versions, target->package), target->to) == 0;
                 }
                 if (!needed)
                         set_current(m, target->package, target->from);
@@ -595,7 +338,8 @@ void transact_update_moved(Manager *m, Update *u)
         Transaction *t = g_hash_table_lookup(m->transactions, &u->transaction);
         if (!t)
                 return;
-        if (t->state == TRANSACTION_PREPARING && (u->state == UPDATE_VETOED || u->state == UPDATE_CANCELLED)) {
+        if (t->state == TRANSACTION_PREPARING &&
+            (u->state == UPDATE_VETOED || u->state == UPDATE_CANCELLED)) {
                 transact_refuse(m, t, u->state == UPDATE_VETOED ? REFUSAL_VETOED : REFUSAL_HELD, u->reason);
         } else if (update_is_final(u) && u->state != UPDATE_DONE && t->state == TRANSACTION_FINISHING) {
                 if (u->state == UPDATE_ROLLED_BACK)

@@ -44,14 +44,18 @@ typedef struct Daemon {
 static gboolean options_parse(Options *o, int *argc, char ***argv, GError **error)
 {
         const GOptionEntry entries[] = {
-                {"bus", 0, 0, G_OPTION_ARG_STRING, &o->bus, "system (default), session, or a D-Bus address", "BUS"},
-                {"config", 0, 0, G_OPTION_ARG_FILENAME, &o->config, "configuration (default /etc/kantan)", "DIR"},
+                {"bus", 0, 0, G_OPTION_ARG_STRING, &o->bus, "system (default), session, or a D-Bus address",
+                 "BUS"},
+                {"config", 0, 0, G_OPTION_ARG_FILENAME, &o->config, "configuration (default /etc/kantan)",
+                 "DIR"},
                 {"state", 0, 0, G_OPTION_ARG_FILENAME, &o->state, "state (default /var/lib/kantan)", "DIR"},
-                {"log-level", 0, 0, G_OPTION_ARG_STRING, &o->log_level, "debug, info, notice, warning or error", "LEVEL"},
+                {"log-level", 0, 0, G_OPTION_ARG_STRING, &o->log_level,
+                 "debug, info, notice, warning or error", "LEVEL"},
                 {"version", 0, 0, G_OPTION_ARG_NONE, &o->version, "print the version and end", NULL},
                 {NULL},
         };
-        g_autoptr(GOptionContext) context = g_option_context_new("- co-ordinate updates of replicated services");
+        g_autoptr(GOptionContext) context =
+                g_option_context_new("- co-ordinate updates of replicated services");
         g_option_context_add_main_entries(context, entries, NULL);
         return g_option_context_parse(context, argc, argv, error);
 }
@@ -137,7 +141,8 @@ static void collect_work(GTask *task, gpointer source, gpointer data, GCancellab
 {
         Collection *c = data;
         GError *error = NULL;
-        GPtrArray *removed = installation_gc(c->state, c->keep, (const char *const *)c->in_use, c->dry_run, &c->bytes, &error);
+        GPtrArray *removed = installation_gc(c->state, c->keep, (const char *const *)c->in_use, c->dry_run,
+                                             &c->bytes, &error);
         if (removed)
                 g_task_return_pointer(task, removed, (GDestroyNotify)g_ptr_array_unref);
         else
@@ -156,7 +161,13 @@ static void collect(gboolean dry_run, char **in_use, WireCollectDone done, gpoin
 {
         Daemon *d = user;
         Collection *c = g_new0(Collection, 1);
-        *c = (Collection){g_strdup(d->paths->state), g_strdupv(in_use), d->config.keep_versions, dry_run, 0, done, done_user};
+        *c = (Collection){g_strdup(d->paths->state),
+                          g_strdupv(in_use),
+                          d->config.keep_versions,
+                          dry_run,
+                          0,
+                          done,
+                          done_user};
         g_autoptr(GTask) task = g_task_new(NULL, NULL, on_collected, NULL);
         g_task_set_task_data(task, c, collection_free);
         g_task_run_in_thread(task, collect_work);
@@ -168,14 +179,16 @@ static gboolean make_directory(const char *path, GError **error)
 {
         if (g_mkdir_with_parents(path, 0755) == 0)
                 return TRUE;
-        g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "cannot make %s: %s", path, g_strerror(errno));
+        g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "cannot make %s: %s", path,
+                    g_strerror(errno));
         return FALSE;
 }
 
 static void on_trouble(const char *trouble, gpointer user)
 {
         if (trouble)
-                g_critical("the journal cannot be written: %s; what runs goes on, nothing new is begun until there is room",
+                g_critical("the journal cannot be written: %s; what runs goes on, nothing new is begun until "
+                           "there is room",
                            trouble);
         else
                 g_message("the journal can be written again");
@@ -237,7 +250,8 @@ static gboolean start(Daemon *d, GError **error)
                            .user = d};
         d->wire = wire_new(d->bus, d->manager, &wire);
         manager_set_publisher(d->manager, wire_publisher(), d->wire);
-        return manager_start(d->manager, error) && bus_request_name(d->bus, "org.kantan.Orchestrator1", error);
+        return manager_start(d->manager, error) &&
+               bus_request_name(d->bus, "org.kantan.Orchestrator1", error);
 }
 
 static void stop(Daemon *d)

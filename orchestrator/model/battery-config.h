@@ -41,10 +41,10 @@ typedef struct BatteryConfig {
         char *name;
         /* [Battery] */
         char *description;
-        char **packages; /* as written: "calc", "dpkg:calc"; never NULL */
-        char *program;   /* absolute, or relative to the first Kantan package's installation */
+        char **packages;  /* as written: "calc", "dpkg:calc"; never NULL */
+        char *program;    /* absolute, or relative to the first Kantan package's installation */
         char **arguments; /* Arguments=, %i is the replicant's id, %b the battery; never NULL */
-        char *bus_name;  /* NULL if none */
+        char *bus_name;   /* NULL if none */
         guint replicants, passive;
         RunnerKind runner;
         char *unit; /* systemd only */
@@ -62,8 +62,8 @@ typedef struct BatteryConfig {
         OnFailure on_failure;
         char **drain, **admit; /* argv with %i/%b not yet replaced; NULL if none */
         /* [Health] */
-        char **check; /* argv, as above; NULL if none */
-        gint64 watchdog_us; /* 0: none */
+        char **check;        /* argv, as above; NULL if none */
+        gint64 watchdog_us;  /* 0: none */
         gint64 heartbeat_us; /* a controller's; read and kept, of no effect without one */
         guint heartbeat_misses;
 } BatteryConfig;

@@ -87,7 +87,8 @@ BatteryState battery_get_state(const Battery *b)
         if (count_up(b) >= b->config->replicants)
                 return BATTERY_RUNNING;
         if (battery_active(b) == 0)
-                return count_state(b, REPLICANT_FAILED) == b->replicants->len ? BATTERY_FAILED : BATTERY_STARTING;
+                return count_state(b, REPLICANT_FAILED) == b->replicants->len ? BATTERY_FAILED
+                                                                              : BATTERY_STARTING;
         return BATTERY_DEGRADED;
 }
 
@@ -135,8 +136,9 @@ static void map_from_variant(GHashTable *map, GVariant *body, const char *key)
 
 GVariant *battery_to_record(const Battery *b)
 {
-        return dict_make("wanted", g_variant_new_boolean(b->wanted), "version", g_variant_new_string(b->version),
-                         "versions", map_to_variant(b->versions), "previous", map_to_variant(b->previous), "pins", map_to_variant(b->pins), NULL);
+        return dict_make("wanted", g_variant_new_boolean(b->wanted), "version",
+                         g_variant_new_string(b->version), "versions", map_to_variant(b->versions),
+                         "previous", map_to_variant(b->previous), "pins", map_to_variant(b->pins), NULL);
 }
 
 void battery_apply_record(Battery *b, GVariant *body)

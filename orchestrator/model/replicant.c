@@ -96,10 +96,11 @@ char *replicant_record_id(const Replicant *r)
 
 GVariant *replicant_to_record(const Replicant *r)
 {
-        return dict_make("role", g_variant_new_string(role_to_string(r->role)), "pid", g_variant_new_int32(r->pid),
-                         "start_ticks", g_variant_new_uint64(r->start_ticks), "ready",
-                         g_variant_new_boolean(r->ready), "admitted", g_variant_new_boolean(r->admitted), "drained",
-                         g_variant_new_boolean(r->drained), "failed", g_variant_new_boolean(r->failed), "version",
+        return dict_make("role", g_variant_new_string(role_to_string(r->role)), "pid",
+                         g_variant_new_int32(r->pid), "start_ticks", g_variant_new_uint64(r->start_ticks),
+                         "ready", g_variant_new_boolean(r->ready), "admitted",
+                         g_variant_new_boolean(r->admitted), "drained", g_variant_new_boolean(r->drained),
+                         "failed", g_variant_new_boolean(r->failed), "version",
                          g_variant_new_string(r->version), NULL);
 }
 
@@ -108,10 +109,12 @@ Replicant *replicant_from_record(const char *id, GVariant *body)
         const char *slash = strchr(id, '/');
         g_autofree char *battery = slash ? g_strndup(id, slash - id) : NULL;
         guint64 number;
-        if (!battery_name_valid(battery) || !g_ascii_string_to_unsigned(slash + 1, 10, 1, G_MAXUINT, &number, NULL))
+        if (!battery_name_valid(battery) ||
+            !g_ascii_string_to_unsigned(slash + 1, 10, 1, G_MAXUINT, &number, NULL))
                 return NULL;
         Role role = role_from_string(dict_str(body, "role", "active"));
-        Replicant *r = replicant_new(battery, (guint)number, role == ROLE_PASSIVE ? ROLE_PASSIVE : ROLE_ACTIVE);
+        Replicant *r =
+                replicant_new(battery, (guint)number, role == ROLE_PASSIVE ? ROLE_PASSIVE : ROLE_ACTIVE);
         r->pid = dict_i(body, "pid", 0);
         r->start_ticks = dict_t(body, "start_ticks", 0);
         r->ready = dict_b(body, "ready", FALSE);

@@ -40,11 +40,11 @@ typedef struct Replicant {
         char *health;      /* "unknown", "good", or what is wrong */
         char *status;      /* its own STATUS= text */
         /* Supervision; not journalled. */
-        guint failures;        /* starts in a row that did not last */
+        guint failures;          /* starts in a row that did not last */
         gint64 healthy_since_us; /* boot time */
         guint64 backoff_timer;
-        gpointer runner; /* whoever runs it: the manager */
-        gboolean forking; /* a start was asked for and not answered yet */
+        gpointer runner;   /* whoever runs it: the manager */
+        gboolean forking;  /* a start was asked for and not answered yet */
         struct Step *step; /* what is being done to it, or NULL; owned by its update or, update 0, by us */
 } Replicant;
 

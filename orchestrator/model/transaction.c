@@ -6,13 +6,14 @@
 
 #include <unistd.h>
 
-static const char *const transaction_state_table[] = {"preparing", "granted", "refused", "finishing", "closed"};
+static const char *const transaction_state_table[] = {"preparing", "granted", "refused", "finishing",
+                                                      "closed"};
 STRTAB_DEFINE(transaction_state, TransactionState, transaction_state_table, _TRANSACTION_STATE_MAX)
 static const char *const operation_table[] = {"install", "upgrade", "downgrade", "reinstall", "remove"};
 STRTAB_DEFINE(operation, Operation, operation_table, _OPERATION_MAX)
 
-PackageChange *package_change_new(Operation op, const char *name, const char *old_version, const char *new_version,
-                                  const char *archive)
+PackageChange *package_change_new(Operation op, const char *name, const char *old_version,
+                                  const char *new_version, const char *archive)
 {
         PackageChange *c = g_new0(PackageChange, 1);
         c->operation = op;
@@ -50,7 +51,8 @@ char *package_change_qualified(const char *manager, const char *name)
 {
         static const struct {
                 const char *manager, *prefix;
-        } table[] = {{"apt", "dpkg:"}, {"dpkg", "dpkg:"}, {"pacman", "pacman:"}, {"rpm", "rpm:"}, {"dnf", "rpm:"}};
+        } table[] = {
+                {"apt", "dpkg:"}, {"dpkg", "dpkg:"}, {"pacman", "pacman:"}, {"rpm", "rpm:"}, {"dnf", "rpm:"}};
         for (guint i = 0; i < G_N_ELEMENTS(table); i++)
                 if (g_str_equal(table[i].manager, manager))
                         return g_strconcat(table[i].prefix, name, NULL);
@@ -129,7 +131,8 @@ static gboolean read_lists(Transaction *t, GVariant *body)
                 int operation = operation_from_string(op);
                 if (operation < 0)
                         return FALSE;
-                g_ptr_array_add(t->changes, package_change_new(operation, name, old_version, new_version, archive));
+                g_ptr_array_add(t->changes,
+                                package_change_new(operation, name, old_version, new_version, archive));
         }
         g_variant_iter_init(&it, updates);
         while (g_variant_iter_next(&it, "t", &id))

@@ -33,8 +33,8 @@ typedef struct PackageChange {
         Operation operation;
         char *name, *old_version, *new_version, *archive; /* "-" for none */
         int fd;                                           /* an opened archive handed over, or -1 */
-        UnpackState unpack; /* not journalled: unpacking is idempotent */
-        char **batteries;   /* named by the package itself, known once it is unpacked */
+        UnpackState unpack;                               /* not journalled: unpacking is idempotent */
+        char **batteries; /* named by the package itself, known once it is unpacked */
         char *compatibility;
 } PackageChange;
 
@@ -43,7 +43,7 @@ typedef struct Transaction {
         char *manager; /* "kantan", "apt", … */
         TransactionState state;
         char *reason;
-        Refusal refusal; /* of a refused one; not journalled */
+        Refusal refusal;    /* of a refused one; not journalled */
         GPtrArray *changes; /* of PackageChange */
         GArray *updates;    /* of guint64 */
         gboolean person;    /* Update(): its own package manager, finishes by itself */
@@ -54,17 +54,17 @@ typedef struct Transaction {
         int owner_pid;
         guint64 owner_ticks;
         char *owner_name;
-        char *strategy;    /* option, "" none */
-        gboolean override; /* option */
-        gboolean plan_only; /* never journalled nor told: somebody wants to see the plan */
+        char *strategy;            /* option, "" none */
+        gboolean override;         /* option */
+        gboolean plan_only;        /* never journalled nor told: somebody wants to see the plan */
         gboolean advancing, again; /* not journalled: guard against looking again from below */
-        void (*answer)(void); /* not journalled: who asked for packages waits, and with what */
+        void (*answer)(void);      /* not journalled: who asked for packages waits, and with what */
         gpointer answer_user;
-        gboolean waiting;   /* not journalled: for another update of one of its batteries */
+        gboolean waiting; /* not journalled: for another update of one of its batteries */
 } Transaction;
 
-PackageChange *package_change_new(Operation op, const char *name, const char *old_version, const char *new_version,
-                                  const char *archive);
+PackageChange *package_change_new(Operation op, const char *name, const char *old_version,
+                                  const char *new_version, const char *archive);
 void package_change_free(PackageChange *c);
 gboolean package_change_equal(const PackageChange *a, const PackageChange *b);
 /* "dpkg:calc": how battery files name a package of that manager; Kantan's have no prefix. */

@@ -222,9 +222,9 @@ GVariant *step_to_record(const Step *s)
 {
         return dict_make("replicant", g_variant_new_uint32(s->replicant), "act",
                          g_variant_new_string(step_act_to_string(s->act)), "state",
-                         g_variant_new_string(step_state_to_string(s->state)), "back", g_variant_new_boolean(s->back),
-                         "canary", g_variant_new_boolean(s->canary), "phase", g_variant_new_uint32(s->phase), "reason",
-                         g_variant_new_string(s->reason), NULL);
+                         g_variant_new_string(step_state_to_string(s->state)), "back",
+                         g_variant_new_boolean(s->back), "canary", g_variant_new_boolean(s->canary), "phase",
+                         g_variant_new_uint32(s->phase), "reason", g_variant_new_string(s->reason), NULL);
 }
 
 gboolean update_add_step_record(Update *u, guint index, const char *battery, GVariant *body)

@@ -68,13 +68,13 @@ typedef struct Step {
         guint phase;     /* steps of one phase may run side by side */
         char *reason;    /* why it is in the plan; after a failure what went wrong */
         /* Not journalled. */
-        guint index;        /* its place in the update's steps */
-        guint64 cookie;     /* of the running command or switch; 0 none */
-        guint outstanding;  /* switches not yet answered */
+        guint index;       /* its place in the update's steps */
+        guint64 cookie;    /* of the running command or switch; 0 none */
+        guint outstanding; /* switches not yet answered */
         guint64 timer;
-        gpointer runner;    /* whoever runs it: the manager */
-        guint part;         /* how far a state of several parts has got (soak, check, admit) */
-        gboolean gated;     /* waits at switching until its update lets it */
+        gpointer runner; /* whoever runs it: the manager */
+        guint part;      /* how far a state of several parts has got (soak, check, admit) */
+        gboolean gated;  /* waits at switching until its update lets it */
 } Step;
 
 typedef struct Update {
@@ -87,21 +87,21 @@ typedef struct Update {
         GPtrArray *targets; /* of Target */
         GPtrArray *steps;   /* of Step, in order */
         char *reason, *initiator;
-        char *plan; /* JSON, as it was shown before it ran */
+        char *plan;        /* JSON, as it was shown before it ran */
         gboolean person;   /* asked for by a person, not by a package manager */
         gboolean override; /* the floor may break: a person said so */
         gboolean restart;  /* same version: a restart */
         gboolean promoted;
-        guint only; /* this replicant alone, 0: all */
-        gboolean clear;          /* warning over, nobody objects */
-        gboolean switched;       /* some replicant was switched to the new version */
-        UpdateState goal;        /* what rolling-back ends in: rolled-back, cancelled or failed */
+        guint only;        /* this replicant alone, 0: all */
+        gboolean clear;    /* warning over, nobody objects */
+        gboolean switched; /* some replicant was switched to the new version */
+        UpdateState goal;  /* what rolling-back ends in: rolled-back, cancelled or failed */
         gint64 created_us, started_us, finished_us, warn_end_us; /* realtime */
         guint least_active, failures;
         /* Not journalled. */
-        gint64 delay_end_us;  /* boot time */
-        gpointer runner;      /* whoever runs it: the manager */
-        guint64 timer;        /* warning, inhibitor delay */
+        gint64 delay_end_us; /* boot time */
+        gpointer runner;     /* whoever runs it: the manager */
+        guint64 timer;       /* warning, inhibitor delay */
         guint64 deadline_timer;
         gboolean advancing; /* guards against looking again from below */
 } Update;

@@ -89,9 +89,11 @@ static const char *order_reason(const PlanReplicant *r)
         return texts[order_rank(r)];
 }
 
-static void add_step(Plan *p, const PlanReplicant *r, StepAct act, guint phase, gboolean canary, const char *reason)
+static void add_step(Plan *p, const PlanReplicant *r, StepAct act, guint phase, gboolean canary,
+                     const char *reason)
 {
-        PlanStep s = {.replicant = r->id, .act = act, .canary = canary, .phase = phase, .reason = g_strdup(reason)};
+        PlanStep s = {
+                .replicant = r->id, .act = act, .canary = canary, .phase = phase, .reason = g_strdup(reason)};
         g_array_append_val(p->steps, s);
 }
 
@@ -135,8 +137,8 @@ static void plan_rolling(const PlanInput *in, Plan *p, GPtrArray *list)
                 gained += !takes && r->role == ROLE_ACTIVE;
                 if (takes)
                         least = MIN(least, active > in_phase ? active - in_phase : 0);
-                g_autofree char *reason =
-                        is_canary ? g_strdup_printf("canary, %s", order_reason(r)) : g_strdup(order_reason(r));
+                g_autofree char *reason = is_canary ? g_strdup_printf("canary, %s", order_reason(r))
+                                                    : g_strdup(order_reason(r));
                 add_step(p, r, STEP_REPLACE, phase, is_canary, reason);
         }
         p->least_active = least;
@@ -155,10 +157,11 @@ static void refuse_floor(const PlanInput *in, Plan *p)
 {
         p->refusal = REFUSAL_FLOOR_WOULD_BREAK;
         g_free(p->why);
-        p->why = g_strdup_printf("%s: a rolling update needs room for one replicant to be away, but %u of %u must "
-                                 "stay active (MinActive=); lower MinActive=, raise Replicants=, ask for "
-                                 "--strategy=full-stop, or override",
-                                 in->config->name, p->floor, p->desired);
+        p->why = g_strdup_printf(
+                "%s: a rolling update needs room for one replicant to be away, but %u of %u must "
+                "stay active (MinActive=); lower MinActive=, raise Replicants=, ask for "
+                "--strategy=full-stop, or override",
+                in->config->name, p->floor, p->desired);
 }
 
 Plan *plan_make(const PlanInput *in)
@@ -187,8 +190,8 @@ Plan *plan_make(const PlanInput *in)
 char *plan_to_text(const PlanInput *in, const Plan *p)
 {
         GString *s = g_string_new(NULL);
-        g_string_append_printf(s, "battery %s: %s -> %s\nbefore:\n", in->config->name, *in->from ? in->from : "-",
-                               *in->to ? in->to : "-");
+        g_string_append_printf(s, "battery %s: %s -> %s\nbefore:\n", in->config->name,
+                               *in->from ? in->from : "-", *in->to ? in->to : "-");
         for (guint i = 0; i < in->n; i++) {
                 const PlanReplicant *r = &in->replicants[i];
                 g_string_append_printf(s, "  %u %s %s %s\n", r->id, role_to_string(r->role),
@@ -198,9 +201,9 @@ char *plan_to_text(const PlanInput *in, const Plan *p)
                 g_string_append_printf(s, "refused: %s: %s\n", refusal_to_string(p->refusal), p->why);
                 return g_string_free(s, FALSE);
         }
-        g_string_append_printf(s, "strategy: %s (%s)\ndesired %u, floor %u, at once %u, least active %u\nplan:\n",
-                               strategy_to_string(p->strategy), p->why, p->desired, p->floor, p->width,
-                               p->least_active);
+        g_string_append_printf(
+                s, "strategy: %s (%s)\ndesired %u, floor %u, at once %u, least active %u\nplan:\n",
+                strategy_to_string(p->strategy), p->why, p->desired, p->floor, p->width, p->least_active);
         for (guint i = 0; i < p->steps->len; i++) {
                 const PlanStep *st = &g_array_index(p->steps, PlanStep, i);
                 g_string_append_printf(s, "  phase %u: %s %u (%s)\n", st->phase, step_act_to_string(st->act),

@@ -23,10 +23,10 @@ typedef struct PlanInput {
         Strategy strategy; /* asked for; STRATEGY_AUTO: the file's */
         const char *from, *to;
         const char *from_compatibility, *to_compatibility; /* NULL: unknown */
-        gboolean wanted;   /* the battery runs or is to */
-        gboolean override; /* a person lets the floor break */
-        gboolean restart;  /* also those that run `to` already */
-        guint only;        /* this replicant alone; 0: all */
+        gboolean wanted;                                   /* the battery runs or is to */
+        gboolean override;                                 /* a person lets the floor break */
+        gboolean restart;                                  /* also those that run `to` already */
+        guint only;                                        /* this replicant alone; 0: all */
 } PlanInput;
 
 typedef struct PlanStep {
@@ -55,8 +55,8 @@ char *plan_to_text(const PlanInput *in, const Plan *p);
 /* ---- while it runs: which step may begin now ---- */
 typedef struct RollStep {
         gboolean waiting, running;
-        gboolean canary;  /* is, or follows only after, the canaries: see roll_next */
-        gboolean active;  /* its replicant is active now: beginning takes one away */
+        gboolean canary; /* is, or follows only after, the canaries: see roll_next */
+        gboolean active; /* its replicant is active now: beginning takes one away */
 } RollStep;
 
 typedef struct RollView {

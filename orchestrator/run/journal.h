@@ -63,7 +63,7 @@ typedef void (*JournalResult)(GVariant *result, const GError *error, gpointer us
 void journal_since(Journal *j, guint64 sequence, const char *battery, guint most, JournalResult func,
                    gpointer user);
 void journal_records(Journal *j, const char *kind, const char *battery, guint most, JournalResult func,
-                   gpointer user);
+                     gpointer user);
 
 /* Keeps the newest KEEP events and, of KIND, the newest KEEP_RECORDS per battery; queued like a batch. */
 void journal_trim(Journal *j, guint keep_events, const char *kind, guint keep_records);

@@ -142,7 +142,8 @@ void outbox_delete(Outbox *o, const char *kind, const char *id)
         arm(o);
 }
 
-void outbox_event(Outbox *o, guint64 sequence, const char *kind, gint64 time_us, const char *battery, GVariant *detail)
+void outbox_event(Outbox *o, guint64 sequence, const char *kind, gint64 time_us, const char *battery,
+                  GVariant *detail)
 {
         journal_batch_event(o->batch, sequence, kind, time_us, battery, detail);
         arm(o);

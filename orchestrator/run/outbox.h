@@ -16,7 +16,8 @@ void outbox_free(Outbox *o);
 /* As journal_batch_*; BODY and DETAIL are consumed if floating. */
 void outbox_put(Outbox *o, const char *kind, const char *id, const char *battery, GVariant *body);
 void outbox_delete(Outbox *o, const char *kind, const char *id);
-void outbox_event(Outbox *o, guint64 sequence, const char *kind, gint64 time_us, const char *battery, GVariant *detail);
+void outbox_event(Outbox *o, guint64 sequence, const char *kind, gint64 time_us, const char *battery,
+                  GVariant *detail);
 
 /* FUNC(USER, ARGS) runs after all that was put before it is durable. It must look objects up anew by what
  * ARGS (consumed if floating, may be NULL) names: they may be gone by then. */

@@ -10,18 +10,18 @@
 /* ---- what comes back ---- */
 typedef enum PortEventKind {
         /* runner; battery and replicant are set */
-        PORT_FORKED,   /* pid, start_ticks: the process exists and is held before its program runs */
+        PORT_FORKED,       /* pid, start_ticks: the process exists and is held before its program runs */
         PORT_START_FAILED, /* text: nothing was started */
-        PORT_READY,    /* READY=1 */
-        PORT_STATUS,   /* text: STATUS= */
-        PORT_STOPPING, /* STOPPING=1 */
-        PORT_WATCHDOG, /* WATCHDOG=1 was missed for longer than the battery's WatchdogSec */
-        PORT_EXITED,   /* confirmed gone, its process group too; exit_status, exit_signal (-1 unknown);
-                        * after stop() of what does not run, too */
+        PORT_READY,        /* READY=1 */
+        PORT_STATUS,       /* text: STATUS= */
+        PORT_STOPPING,     /* STOPPING=1 */
+        PORT_WATCHDOG,     /* WATCHDOG=1 was missed for longer than the battery's WatchdogSec */
+        PORT_EXITED,       /* confirmed gone, its process group too; exit_status, exit_signal (-1 unknown);
+                            * after stop() of what does not run, too */
         PORT_COMMAND_DONE, /* cookie; ok, text: a check, drain or admit command ended */
         /* installer */
-        PORT_UNPACKED, /* cookie; ok with info, else text; fault tells a full disk from a bad package */
-        PORT_SWITCHED, /* cookie; ok or text */
+        PORT_UNPACKED,    /* cookie; ok with info, else text; fault tells a full disk from a bad package */
+        PORT_SWITCHED,    /* cookie; ok or text */
         PORT_CURRENT_SET, /* cookie; ok or text */
         /* owners of transactions */
         PORT_OWNER_GONE, /* cookie */

@@ -19,14 +19,14 @@ static const signed char update_table[_UPDATE_STATE_MAX][_UPDATE_EVENT_MAX] = {
         [UPDATE_WARNED] = {[UPDATE_EVENT_CLEAR] = TO(UPDATE_REPLACING),
                            [UPDATE_EVENT_CANCEL] = TO(UPDATE_CANCELLED),
                            [UPDATE_EVENT_VETO] = TO(UPDATE_VETOED)},
-        [UPDATE_REPLACING] = {[UPDATE_EVENT_FILES] = TO(UPDATE_RUNNING),
-                              [UPDATE_EVENT_BACK] = TO(UPDATE_ROLLING_BACK)},
+        [UPDATE_REPLACING] =
+                {[UPDATE_EVENT_FILES] = TO(UPDATE_RUNNING), [UPDATE_EVENT_BACK] = TO(UPDATE_ROLLING_BACK)},
         [UPDATE_RUNNING] = {[UPDATE_EVENT_PAUSE] = TO(UPDATE_PAUSED),
                             [UPDATE_EVENT_BACK] = TO(UPDATE_ROLLING_BACK),
                             [UPDATE_EVENT_DONE] = TO(UPDATE_DONE),
                             [UPDATE_EVENT_FAIL] = TO(UPDATE_FAILED)},
-        [UPDATE_PAUSED] = {[UPDATE_EVENT_RESUME] = TO(UPDATE_RUNNING),
-                           [UPDATE_EVENT_BACK] = TO(UPDATE_ROLLING_BACK)},
+        [UPDATE_PAUSED] =
+                {[UPDATE_EVENT_RESUME] = TO(UPDATE_RUNNING), [UPDATE_EVENT_BACK] = TO(UPDATE_ROLLING_BACK)},
         [UPDATE_ROLLING_BACK] = {[UPDATE_EVENT_BACK_DONE] = TO(UPDATE_ROLLED_BACK),
                                  [UPDATE_EVENT_CANCEL] = TO(UPDATE_CANCELLED),
                                  [UPDATE_EVENT_FAIL] = TO(UPDATE_FAILED)},
@@ -70,7 +70,8 @@ static StepState start_next(StepState state, StepEvent event)
 
 static StepState stop_next(StepState state, StepEvent event)
 {
-        StepState next = state <= STEP_STOPPING ? (StepState)(replace_table[state][event] - 1) : _STEP_STATE_INVALID;
+        StepState next =
+                state <= STEP_STOPPING ? (StepState)(replace_table[state][event] - 1) : _STEP_STATE_INVALID;
         return next == STEP_SWITCHING ? STEP_ADMITTED : next;
 }
 

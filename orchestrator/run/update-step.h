@@ -9,13 +9,13 @@ typedef enum UpdateEvent {
         UPDATE_EVENT_PLANNED, /* there is a plan */
         UPDATE_EVENT_HELD,    /* policy holds it */
         UPDATE_EVENT_RELEASED,
-        UPDATE_EVENT_WARN,     /* all of the transaction are planned */
-        UPDATE_EVENT_CLEAR,    /* all of the transaction are warned, nobody objects */
-        UPDATE_EVENT_FILES,    /* the package manager is done, our turn */
+        UPDATE_EVENT_WARN,  /* all of the transaction are planned */
+        UPDATE_EVENT_CLEAR, /* all of the transaction are warned, nobody objects */
+        UPDATE_EVENT_FILES, /* the package manager is done, our turn */
         UPDATE_EVENT_PAUSE,
         UPDATE_EVENT_RESUME,
-        UPDATE_EVENT_BACK,     /* a failure, a person, the package manager's failure or death */
-        UPDATE_EVENT_DONE,     /* all steps reached their aim */
+        UPDATE_EVENT_BACK,      /* a failure, a person, the package manager's failure or death */
+        UPDATE_EVENT_DONE,      /* all steps reached their aim */
         UPDATE_EVENT_BACK_DONE, /* all is as it was */
         UPDATE_EVENT_FAIL,
         UPDATE_EVENT_CANCEL,

@@ -18,20 +18,24 @@ typedef struct Case {
 static const Case cases[] = {
         {"rolling-three", 3, 0, 1, -1, 0, STRATEGY_AUTO, STRATEGY_AUTO, "1.0", "1.1", "1", "1", .only = 0},
         {"auto-full-stop", 3, 0, 1, -1, 0, STRATEGY_AUTO, STRATEGY_AUTO, "1.1", "2.0", "1", "2", .only = 0},
-        {"asked-full-stop", 3, 0, 1, -1, 0, STRATEGY_AUTO, STRATEGY_FULL_STOP, "1.0", "1.1", "1", "1", .only = 0},
+        {"asked-full-stop", 3, 0, 1, -1, 0, STRATEGY_AUTO, STRATEGY_FULL_STOP, "1.0", "1.1", "1", "1",
+         .only = 0},
         {"two-at-once", 5, 0, 2, -1, 0, STRATEGY_ROLLING, STRATEGY_AUTO, "1.0", "1.1", "1", "1", .only = 0},
         {"floor-narrows", 5, 0, 3, 4, 0, STRATEGY_ROLLING, STRATEGY_AUTO, "1.0", "1.1", "1", "1", .only = 0},
         {"floor-refuses", 1, 0, 1, 1, 0, STRATEGY_ROLLING, STRATEGY_AUTO, "1.0", "1.1", "1", "1", .only = 0},
-        {"override", 1, 0, 1, 1, 0, STRATEGY_ROLLING, STRATEGY_AUTO, "1.0", "1.1", "1", "1", .override = TRUE},
+        {"override", 1, 0, 1, 1, 0, STRATEGY_ROLLING, STRATEGY_AUTO, "1.0", "1.1", "1", "1",
+         .override = TRUE},
         {"passive-first", 4, 1, 1, -1, 0, STRATEGY_ROLLING, STRATEGY_AUTO, "1.0", "1.1", "1", "1", .only = 0},
         {"canary", 4, 0, 1, -1, 1, STRATEGY_ROLLING, STRATEGY_AUTO, "1.0", "1.1", "1", "1", .only = 0},
         {"one-down", 3, 0, 1, -1, 0, STRATEGY_ROLLING, STRATEGY_AUTO, "1.0", "1.1", "1", "1", .down = 2},
         {"stopped", 3, 0, 1, -1, 0, STRATEGY_AUTO, STRATEGY_AUTO, "1.0", "2.0", "1", "2", .stopped = TRUE},
         {"restart", 3, 0, 1, -1, 0, STRATEGY_AUTO, STRATEGY_ROLLING, "1.0", "1.0", "1", "1", .restart = TRUE},
-        {"restart-one", 3, 0, 1, -1, 0, STRATEGY_AUTO, STRATEGY_ROLLING, "1.0", "1.0", "1", "1", .restart = TRUE, .only = 2},
+        {"restart-one", 3, 0, 1, -1, 0, STRATEGY_AUTO, STRATEGY_ROLLING, "1.0", "1.0", "1", "1",
+         .restart = TRUE, .only = 2},
         {"half-done", 4, 0, 1, -1, 0, STRATEGY_ROLLING, STRATEGY_AUTO, "1.0", "1.1", "1", "1", .already = 2},
         {"remove", 2, 0, 1, -1, 0, STRATEGY_AUTO, STRATEGY_AUTO, "1.0", "", "1", NULL, .only = 0},
-        {"first-install", 2, 0, 1, -1, 0, STRATEGY_AUTO, STRATEGY_AUTO, "", "1.0", NULL, "1", .stopped = TRUE},
+        {"first-install", 2, 0, 1, -1, 0, STRATEGY_AUTO, STRATEGY_AUTO, "", "1.0", NULL, "1",
+         .stopped = TRUE},
 };
 
 static PlanReplicant snapshot_one(const Case *c, guint id)
@@ -42,7 +46,9 @@ static PlanReplicant snapshot_one(const Case *c, guint id)
         return (PlanReplicant){.id = id,
                                .role = role,
                                .state = is_down ? REPLICANT_STOPPED : up,
-                               .version = is_down ? "" : id <= c->already ? c->to : c->from};
+                               .version = is_down            ? ""
+                                          : id <= c->already ? c->to
+                                                             : c->from};
 }
 
 static char *plan_text(const Case *c, Plan **ret)
@@ -58,9 +64,18 @@ static char *plan_text(const Case *c, Plan **ret)
         config->strategy = c->strategy;
         for (guint i = 0; i < c->replicants; i++)
                 replicants[i] = snapshot_one(c, i + 1);
-        PlanInput in = {.config = config, .replicants = replicants, .n = c->replicants, .strategy = c->asked,
-                        .from = c->from, .to = c->to, .from_compatibility = c->from_c, .to_compatibility = c->to_c,
-                        .wanted = !c->stopped, .override = c->override, .restart = c->restart, .only = c->only};
+        PlanInput in = {.config = config,
+                        .replicants = replicants,
+                        .n = c->replicants,
+                        .strategy = c->asked,
+                        .from = c->from,
+                        .to = c->to,
+                        .from_compatibility = c->from_c,
+                        .to_compatibility = c->to_c,
+                        .wanted = !c->stopped,
+                        .override = c->override,
+                        .restart = c->restart,
+                        .only = c->only};
         *ret = plan_make(&in);
         return plan_to_text(&in, *ret);
 }
@@ -87,20 +102,33 @@ static void test_laws(void)
                         for (guint away = 1; away <= 4; away++)
                                 for (int floor = -1; floor <= (int)(n - passive); floor++)
                                         for (guint canary = 0; canary <= 2; canary++) {
-                                                Case c = {"law", n, passive, away, floor, canary, STRATEGY_ROLLING,
-                                                          STRATEGY_AUTO, "1.0", "1.1", "1", "1", .only = 0};
+                                                Case c = {"law",
+                                                          n,
+                                                          passive,
+                                                          away,
+                                                          floor,
+                                                          canary,
+                                                          STRATEGY_ROLLING,
+                                                          STRATEGY_AUTO,
+                                                          "1.0",
+                                                          "1.1",
+                                                          "1",
+                                                          "1",
+                                                          .only = 0};
                                                 g_autoptr(Plan) p = NULL;
                                                 g_autofree char *text = plan_text(&c, &p);
                                                 seen++;
                                                 if (p->refusal != REFUSAL_NONE) {
-                                                        g_assert_cmpint(p->refusal, ==, REFUSAL_FLOOR_WOULD_BREAK);
+                                                        g_assert_cmpint(p->refusal, ==,
+                                                                        REFUSAL_FLOOR_WOULD_BREAK);
                                                         g_assert_cmpuint(p->steps->len, ==, 0);
                                                         g_assert_cmpint(floor, ==, (int)(n - passive));
                                                         continue;
                                                 }
                                                 guint bits = 0;
                                                 for (guint i = 0; i < p->steps->len; i++)
-                                                        bits |= 1u << g_array_index(p->steps, PlanStep, i).replicant;
+                                                        bits |= 1u << g_array_index(p->steps, PlanStep, i)
+                                                                              .replicant;
                                                 g_assert_cmpuint(p->steps->len, ==, n);
                                                 g_assert_cmpuint(bits, ==, (2u << n) - 2);
                                                 g_assert_cmpuint(p->least_active, >=, p->floor);
@@ -110,7 +138,8 @@ static void test_laws(void)
 
 static void test_roll_next(void)
 {
-        RollStep s[4] = {{.running = TRUE}, {.waiting = TRUE, .active = TRUE}, {.waiting = TRUE}, {.waiting = TRUE}};
+        RollStep s[4] = {
+                {.running = TRUE}, {.waiting = TRUE, .active = TRUE}, {.waiting = TRUE}, {.waiting = TRUE}};
         RollView v = {.active = 3, .floor = 2, .width = 2, .canary_open = TRUE};
         g_assert_cmpint(roll_next(s, 4, &v), ==, 1);
         v.width = 1; /* one is away already */

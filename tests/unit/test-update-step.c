@@ -88,8 +88,8 @@ static StepState follow(StepAct act, const StepEvent *events, guint n)
 
 static void test_step_paths(void)
 {
-        const StepEvent all[] = {STEP_EVENT_GO,      STEP_EVENT_DRAINED,      STEP_EVENT_STOPPED,
-                                 STEP_EVENT_SWITCHED, STEP_EVENT_READY,       STEP_EVENT_CHECKED,
+        const StepEvent all[] = {STEP_EVENT_GO,           STEP_EVENT_DRAINED, STEP_EVENT_STOPPED,
+                                 STEP_EVENT_SWITCHED,     STEP_EVENT_READY,   STEP_EVENT_CHECKED,
                                  STEP_EVENT_SYNCHRONISED, STEP_EVENT_SOAKED};
         const StepEvent start[] = {STEP_EVENT_GO,      STEP_EVENT_SWITCHED,     STEP_EVENT_READY,
                                    STEP_EVENT_CHECKED, STEP_EVENT_SYNCHRONISED, STEP_EVENT_SOAKED};
@@ -111,15 +111,19 @@ static void test_step_laws(void)
                                 Step step = {.state = s};
                                 if (next < 0)
                                         continue;
-                                g_assert_false(step_is_final(&step));       /* final is final */
-                                g_assert_cmpint(next, >, s);                /* never back */
-                                if (next >= STEP_SWITCHING && s < STEP_SWITCHING && a != STEP_START && a != STEP_SWITCH)
+                                g_assert_false(step_is_final(&step)); /* final is final */
+                                g_assert_cmpint(next, >, s);          /* never back */
+                                if (next >= STEP_SWITCHING && s < STEP_SWITCHING && a != STEP_START &&
+                                    a != STEP_SWITCH)
                                         g_assert_true(e == STEP_EVENT_STOPPED || e == STEP_EVENT_EXITED ||
-                                                      e == STEP_EVENT_FAULT); /* nothing switched before it is gone */
+                                                      e == STEP_EVENT_FAULT); /* nothing switched before it is
+                                                                                 gone */
                                 if (e == STEP_EVENT_FAULT)
                                         g_assert_cmpint(next, ==, STEP_FAILED);
                                 if (next == STEP_ADMITTED && a != STEP_SWITCH && a != STEP_STOP)
-                                        g_assert_cmpint(e, ==, STEP_EVENT_SOAKED); /* admitted through all gates only */
+                                        g_assert_cmpint(
+                                                e, ==,
+                                                STEP_EVENT_SOAKED); /* admitted through all gates only */
                         }
 }
 

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What is asked of the ports for one replicant, always through the outbox: each asker notes its act, and the
+ * act runs once the reason for it is durable, with everything looked up anew. */
+#include "orchestrator/manager-priv.h"
+
+static char *program_of(Manager *m, Battery *b, guint replicant)
+{
+        if (g_path_is_absolute(b->config->program))
+                return g_strdup(b->config->program);
+        return m->installer->program_of(m->installer, b->config->name, replicant, battery_main_package(b),
+                                        b->config->program);
+}
+
+/* Where the replicant's installation of the first Kantan package lies: %r. */
+static char *root_of(Manager *m, Battery *b, guint replicant)
+{
+        const char *package = battery_main_package(b);
+        char *link =
+                package ? m->installer->program_of(m->installer, b->config->name, replicant, package, ".")
+                        : NULL;
+        if (link && g_str_has_suffix(link, "/."))
+                link[strlen(link) - 2] = 0;
+        return link;
+}
+
+static void do_start(gpointer user, GVariant *args)
+{
+        Manager *m = user;
+        const char *battery;
+        guint32 id;
+        g_variant_get(args, "(&su)", &battery, &id);
+        Battery *b = battery_of(m, battery);
+        if (!b)
+                return;
+        g_autofree char *program = program_of(m, b, id);
+        g_autofree char *root = root_of(m, b, id);
+        g_auto(GStrv) arguments = battery_config_expand(b->config, b->config->arguments, id, root);
+        RunnerStart spec = {.battery = battery,
+                            .replicant = id,
+                            .program = program ? program : "/nonexistent",
+                            .arguments = (const char *const *)arguments,
+                            .user = b->config->user,
+                            .watchdog_us = b->config->watchdog_us};
+        m->runner->start(m->runner, &spec);
+}
+
+static void do_release(gpointer user, GVariant *args)
+{
+        Manager *m = user;
+        const char *battery;
+        guint32 id;
+        g_variant_get(args, "(&su)", &battery, &id);
+        m->runner->release(m->runner, battery, id);
+}
+
+static void do_stop(gpointer user, GVariant *args)
+{
+        Manager *m = user;
+        const char *battery;
+        guint32 id;
+        gint64 timeout;
+        g_variant_get(args, "(&sux)", &battery, &id, &timeout);
+        m->runner->stop(m->runner, battery, id, timeout);
+}
+
+static void do_switch(gpointer user, GVariant *args)
+{
+        Manager *m = user;
+        const char *battery, *package, *version;
+        guint32 id;
+        guint64 cookie;
+        g_variant_get(args, "(t&su&s&s)", &cookie, &battery, &id, &package, &version);
+        m->installer->switch_to(m->installer, cookie, battery, id, package, version);
+}
+
+static void do_command(gpointer user, GVariant *args)
+{
+        Manager *m = user;
+        const char *battery, *run_as;
+        guint32 id;
+        guint64 cookie;
+        gint64 timeout;
+        g_autofree const char **argv = NULL;
+        g_variant_get(args, "(t&sux&s^a&s)", &cookie, &battery, &id, &timeout, &run_as, &argv);
+        m->runner->command(m->runner, cookie, battery, id, argv, *run_as ? run_as : NULL, timeout);
+}
+
+/* ---- the askers ---- */
+
+void act_start(Manager *m, const Replicant *r)
+{
+        outbox_after(m->outbox, do_start, m, g_variant_new("(su)", r->battery, (guint32)r->id));
+}
+
+void act_release(Manager *m, const Replicant *r)
+{
+        outbox_after(m->outbox, do_release, m, g_variant_new("(su)", r->battery, (guint32)r->id));
+}
+
+void act_stop(Manager *m, const Replicant *r, gint64 timeout_us)
+{
+        outbox_after(m->outbox, do_stop, m, g_variant_new("(sux)", r->battery, (guint32)r->id, timeout_us));
+}
+
+/* What a port reports comes back by cookie; one that is not known any more was given up. */
+static void take_cookie(Manager *m, Step *s)
+{
+        s->cookie = manager_cookie(m);
+        g_hash_table_insert(m->cookies, &s->cookie, s);
+}
+
+void act_forget_cookie(Manager *m, Step *s)
+{
+        if (s->cookie)
+                g_hash_table_remove(m->cookies, &s->cookie);
+        s->cookie = 0;
+}
+
+void act_command(Manager *m, Step *s, char **words, gint64 timeout_us)
+{
+        Battery *b = battery_of(m, s->battery);
+        g_autofree char *root = root_of(m, b, s->replicant);
+        g_auto(GStrv) argv = battery_config_expand(b->config, words, s->replicant, root);
+        const char *user = b->config->user;
+        take_cookie(m, s);
+        outbox_after(m->outbox, do_command, m,
+                     g_variant_new("(tsuxs^as)", s->cookie, s->battery, (guint32)s->replicant, timeout_us,
+                                   user ? user : "", argv));
+}
+
+static gboolean switch_wanted(Manager *m, const Step *s, const char *package, const char *version)
+{
+        g_autofree char *now = m->installer->version_of(m->installer, s->battery, s->replicant, package);
+        if (strchr(package, ':') || !*version)
+                return FALSE; /* files in place, or nothing to switch to */
+        return !s->update ? now == NULL : g_strcmp0(now, version) != 0;
+}
+
+void act_switch(Manager *m, Step *s, const char *package, const char *version)
+{
+        if (!switch_wanted(m, s, package, version))
+                return;
+        if (s->cookie == 0)
+                take_cookie(m, s);
+        s->outstanding++;
+        outbox_after(
+                m->outbox, do_switch, m,
+                g_variant_new("(tsuss)", s->cookie, s->battery, (guint32)s->replicant, package, version));
+}
