@@ -140,6 +140,7 @@ GVariant *update_to_record(const Update *u)
 {
         GVariantBuilder b = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE_VARDICT);
         dict_add(&b, "transaction", g_variant_new_uint64(u->transaction));
+        dict_add(&b, "battery", g_variant_new_string(u->battery));
         dict_add(&b, "strategy", g_variant_new_string(strategy_to_string(u->strategy)));
         dict_add(&b, "state", g_variant_new_string(update_state_to_string(u->state)));
         dict_add(&b, "goal", g_variant_new_string(update_state_to_string(u->goal)));
