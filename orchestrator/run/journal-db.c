@@ -38,11 +38,6 @@ G_STATIC_ASSERT(JOURNAL_SCHEMA == 1); /* a new schema needs a new migration_sql,
 
 char *journal_db_why(JournalDb *db)
 {
-        int primary = sqlite3_extended_errcode(db->sqlite) & 0xff;
-        int system_error = sqlite3_system_errno(db->sqlite);
-
-        if (primary == SQLITE_IOERR && system_error != 0)
-                return g_strdup_printf("%s: %s", sqlite3_errmsg(db->sqlite), g_strerror(system_error));
         return g_strdup(sqlite3_errmsg(db->sqlite));
 }
 

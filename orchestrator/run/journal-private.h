@@ -85,7 +85,7 @@ GVariant *journal_db_records(JournalDb *db, const char *kind, const char *batter
                              GError **error);
 GVariant *journal_db_load(JournalDb *db, const char *kind, GError **error);
 gboolean journal_db_last_sequence(JournalDb *db, guint64 *ret_sequence, GError **error);
-/* What SQLite says of its last failure, with the system's reason. */
+/* What SQLite says of its last failure; a copy, for the next call changes it. */
 char *journal_db_why(JournalDb *db);
 
 /* ---- jobs: what travels to the thread and comes back ---- */
