@@ -185,6 +185,20 @@ static inline char *load_text(Journal *j, const char *kind)
         }                                                                                                    \
         G_STMT_END
 
+typedef struct Told {
+        guint count;
+        char *text;
+} Told;
+
+static inline void trouble_told(const char *trouble, gpointer user)
+{
+        Told *t = user;
+
+        t->count++;
+        g_free(t->text);
+        t->text = g_strdup(trouble);
+}
+
 static inline void place_test(const char *name, void (*func)(Place *, gconstpointer))
 {
         g_test_add(name, Place, NULL, place_make, func, place_remove);

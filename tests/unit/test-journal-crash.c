@@ -31,20 +31,6 @@ typedef struct Disk {
         void (*give_room)(struct Disk *d);
 } Disk;
 
-typedef struct Told {
-        guint count;
-        char *text;
-} Told;
-
-static void trouble_told(const char *trouble, gpointer user)
-{
-        Told *t = user;
-
-        t->count++;
-        g_free(t->text);
-        t->text = g_strdup(trouble);
-}
-
 static gboolean count_tick(gpointer user)
 {
         ++*(guint *)user;

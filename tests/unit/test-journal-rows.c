@@ -39,6 +39,7 @@ static void test_order(Place *p, gconstpointer unused)
 static void test_atomic(Place *p, gconstpointer unused)
 {
         guint before = 0, failing = 0;
+        Told told = {0};
         JournalBatch *b;
         Journal *j;
 
@@ -46,6 +47,7 @@ static void test_atomic(Place *p, gconstpointer unused)
         sql_run(p, "CREATE TRIGGER t BEFORE INSERT ON record WHEN NEW.id='bad'"
                    " BEGIN SELECT raise(ABORT, 'no bad ones'); END");
         j = place_open(p);
+        journal_on_trouble(j, trouble_told, &told);
         journal_write(j, batch_put("k", "1", "b", 1), count_done, &before);
         journal_write(j, batch_put("k", "2", "b", 2), count_done, &before);
         b = batch_put("k", "3", "b", 3);
@@ -55,6 +57,7 @@ static void test_atomic(Place *p, gconstpointer unused)
         run_until(&before, 2);
         ASSERT_TEXT(records_text(j, "k", NULL, 10), "2 1 ");
         g_assert_cmpstr(journal_trouble(j), ==, "no bad ones");
+        g_assert_cmpuint(told.count, ==, 1); /* the good ones were never in trouble */
         sql_run(p, "DROP TRIGGER t");
         run_until(&failing, 2);
         g_assert_null(journal_trouble(j));
@@ -180,20 +183,6 @@ static gboolean count_tick(gpointer user)
 {
         ++*(guint *)user;
         return G_SOURCE_CONTINUE;
-}
-
-typedef struct Told {
-        guint count;
-        char *text;
-} Told;
-
-static void trouble_told(const char *trouble, gpointer user)
-{
-        Told *t = user;
-
-        t->count++;
-        g_free(t->text);
-        t->text = g_strdup(trouble);
 }
 
 /* Another process (a person's shell) holds the database: the thread blocks, the loop does not. */
