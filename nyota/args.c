@@ -65,8 +65,10 @@ static guint distance(const char *a, const char *b)
 const char *args_nearest(const char *typed, const char *const *words)
 {
         const char *best = NULL;
-        /* a third of the letters may be wrong, and always one: beyond that a guess is noise */
-        guint least = (guint)MAX(strlen(typed) / 3, 1) + 1;
+        /* two letters may be changed, of long words a third, of short ones one: beyond that a guess is noise
+         */
+        gsize length = strlen(typed);
+        guint least = length <= 3 ? 2 : (guint)MAX(length / 3, 2) + 1;
         for (; *words; words++) {
                 guint d = distance(typed, *words);
                 if (d < least) {

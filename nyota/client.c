@@ -117,7 +117,8 @@ static Meaning meaning_of(const char *name)
 void client_set_error(const BusReply *reply, const char *path, GError **error)
 {
         Meaning m = meaning_of(reply->error_name);
-        const char *text = reply->error_text && *reply->error_text ? reply->error_text : reply->error_name;
+        g_autofree char *text = g_strstrip(
+                g_strdup(reply->error_text && *reply->error_text ? reply->error_text : reply->error_name));
         if (g_str_equal(reply->error_name, "org.freedesktop.DBus.Error.UnknownObject"))
                 g_set_error(error, CLIENT_ERROR, m.code, "the service does not know '%s'\n  %s",
                             nyota_last_part(path), m.hint);

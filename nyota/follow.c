@@ -189,7 +189,7 @@ static void on_update_read(const BusReply *reply, gpointer user)
                 update_read(u, properties);
                 u->final = state_is_final(u->state);
         } else if (!reply->body &&
-                   g_str_equal(reply->error_name, "org.freedesktop.DBus.Error.UnknownObject")) {
+                   g_str_has_prefix(reply->error_name, "org.freedesktop.DBus.Error.Unknown")) {
                 g_free(u->state);
                 g_free(u->reason);
                 u->state = g_strdup("failed");
