@@ -129,9 +129,9 @@ static void status_update(Nyota *n, GVariant *objects, GVariant *battery)
 static void status_replicants(Nyota *n, GVariant *objects, const char *path)
 {
         static const Column columns[] = {
-                {"  REPLICANT", COLUMN_NUMBER}, {"STATE", COLUMN_STATE},  {"HEALTH", COLUMN_STATE},
-                {"ROLE", COLUMN_TEXT},          {"VERSION", COLUMN_TEXT}, {"PID", COLUMN_NUMBER},
-                {"IN FLIGHT", COLUMN_NUMBER},   {NULL, COLUMN_TEXT},
+                {"  REPLICANT", COLUMN_NUMBER}, {"STATE", COLUMN_STATE}, {"ROLE", COLUMN_TEXT},
+                {"VERSION", COLUMN_TEXT},       {"PID", COLUMN_NUMBER},  {"IN FLIGHT", COLUMN_NUMBER},
+                {"HEALTH", COLUMN_HEALTH},      {NULL, COLUMN_TEXT},
         };
         g_autoptr(GPtrArray) replicants = paths_below(objects, path, "Replicant");
         g_autoptr(Table) table = table_new(columns);
@@ -140,8 +140,8 @@ static void status_replicants(Nyota *n, GVariant *objects, const char *path)
                 g_autofree char *id = number_text(r, "Id");
                 g_autofree char *pid = dict_number(r, "MainPID") ? number_text(r, "MainPID") : NULL;
                 g_autofree char *flight = dict_has(r, "InFlight") ? number_text(r, "InFlight") : NULL;
-                table_add(table, id, dict_string(r, "State"), dict_string(r, "Health"),
-                          dict_string(r, "Role"), dict_string(r, "Version"), pid, flight);
+                table_add(table, id, dict_string(r, "State"), dict_string(r, "Role"),
+                          dict_string(r, "Version"), pid, flight, dict_string(r, "Health"));
         }
         if (replicants->len > 0)
                 table_print(table, n->show);

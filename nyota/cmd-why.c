@@ -198,14 +198,35 @@ typedef struct Log {
         Nyota *nyota;
         const char *path;
         guint told;
+        char *battery; /* known from the update's first event on, until its last */
 } Log;
+
+static void log_clear(Log *log)
+{
+        g_free(log->battery);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Log, log_clear)
+
+/* What happens to the battery's replicants while the update runs belongs to it, unless it says that it
+ * belongs to another one. */
+static gboolean log_wants(Log *log, const Event *event)
+{
+        const char *path = dict_string(event->detail, "update");
+        if (*path)
+                return g_str_equal(path, log->path);
+        return log->battery && g_str_equal(event->battery, log->battery);
+}
 
 static void log_event(const Event *event, gpointer user)
 {
         Log *log = user;
-        if (!g_str_equal(dict_string(event->detail, "update"), log->path))
+        if (!log_wants(log, event))
                 return;
         log->told++;
+        if (!log->battery)
+                log->battery = g_strdup(event->battery);
+        if (g_str_equal(event->kind, "UpdateFinished"))
+                g_clear_pointer(&log->battery, g_free);
         if (log->nyota->json)
                 json_print_line(event_to_json(event));
         else
@@ -233,7 +254,7 @@ static ExitCode run_log(Nyota *n, const Args *args)
         GError *error = NULL;
         g_autofree char *path = nyota_update_path(args_word(args, 0), &error);
         Client *client = path ? nyota_client(n, &error) : NULL;
-        Log log = {n, path, 0};
+        g_auto(Log) log = {n, path, 0, NULL};
         if (!client || !stream_read_stored(client, NYOTA_CHANNEL, 0, log_event, &log, &error))
                 return nyota_fail(error);
         if (!log_state(n, client, path) && log.told == 0)

@@ -67,7 +67,7 @@ static void put_replicant(Draw *d, GString *out, GString *line, const FollowRepl
         show_append(d->show, line, &left, TONE_PLAIN, name);
         show_append(d->show, line, &left, tone_of_state(r->state), state);
         show_append(d->show, line, &left, TONE_PLAIN, version);
-        show_append(d->show, line, &left, tone_of_state(r->health), r->health);
+        show_append(d->show, line, &left, tone_of_health(r->health), r->health);
         put_line(d, out, line);
 }
 

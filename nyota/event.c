@@ -24,18 +24,28 @@ static char *text_of_finished(GVariant *d)
                                (guint)dict_number(d, "least_active"), *reason ? ": " : "", reason);
 }
 
+/* -1: unknown, as of a process that ended while nobody looked. */
+static gint32 signed_detail(GVariant *d, const char *key)
+{
+        g_autoptr(GVariant) v = dict_value(d, key, "i");
+        return v ? g_variant_get_int32(v) : -1;
+}
+
 static char *text_of_stopped(GVariant *d)
 {
         g_autoptr(GVariant) confirmed = dict_value(d, "confirmed", "b");
-        guint signal = (guint)dict_number(d, "signal");
-        g_autofree char *by = signal ? g_strdup_printf(" by signal %u", signal) : g_strdup("");
-        return g_strdup_printf("stopped%s%s", by,
+        gint32 signal = signed_detail(d, "signal"), status = signed_detail(d, "status");
+        g_autofree char *how = signal > 0   ? g_strdup_printf(" by signal %d", signal)
+                               : status > 0 ? g_strdup_printf(" with status %d", status)
+                                            : g_strdup("");
+        return g_strdup_printf("stopped%s%s", how,
                                confirmed && !g_variant_get_boolean(confirmed) ? ", not confirmed" : "");
 }
 
 static char *text_of_started(GVariant *d)
 {
-        return g_strdup_printf("started, version %s, pid %u", dict_string(d, "version"),
+        const char *version = dict_string(d, "version");
+        return g_strdup_printf("started, %s%spid %u", *version ? version : "", *version ? ", " : "",
                                (guint)dict_number(d, "pid"));
 }
 

@@ -89,20 +89,31 @@ static void show_steps(Show *show, JsonArray *steps)
         table_print(table, show);
 }
 
+static void show_numbers(Show *show, JsonObject *u)
+{
+        JsonNode *node = json_object_get_member(u, "warn_s");
+        double warn = node && JSON_NODE_HOLDS_VALUE(node) ? json_node_get_double(node) : 0;
+        g_autofree char *lead = show_seconds(warn);
+        show_line(show, TONE_PLAIN,
+                  "  at least %" G_GINT64_FORMAT " of %" G_GINT64_FORMAT
+                  " stay active (floor %" G_GINT64_FORMAT "); %s%s",
+                  number_member(u, "least_active"), number_member(u, "desired"), number_member(u, "floor"),
+                  warn > 0 ? "a warning comes first, by " : "no warning comes first", warn > 0 ? lead : "");
+}
+
 static void show_update(Show *show, JsonObject *u)
 {
+        const char *why = string_member(u, "why");
         show_line(show, TONE_STRONG, "%s: %s -> %s, %s", string_member(u, "battery"),
                   string_member(u, "from"), string_member(u, "to"), string_member(u, "strategy"));
         if (!update_is_granted(u)) {
-                const char *why = string_member(u, "refused");
-                show_line(show, TONE_BAD, "  refused: %s", *why ? why : string_member(u, "refusal"));
+                const char *refused = string_member(u, "refused");
+                show_line(show, TONE_BAD, "  refused: %s", *refused ? refused : string_member(u, "refusal"));
+                return;
         }
-        show_line(show, TONE_PLAIN,
-                  "  at least %" G_GINT64_FORMAT " of %" G_GINT64_FORMAT
-                  " stay active (floor %" G_GINT64_FORMAT "); a warning of %" G_GINT64_FORMAT
-                  " s comes first",
-                  number_member(u, "least_active"), number_member(u, "desired"), number_member(u, "floor"),
-                  number_member(u, "warn_s"));
+        if (*why)
+                show_line(show, TONE_PLAIN, "  %s", why);
+        show_numbers(show, u);
         show_inhibitors(show, array_member(u, "inhibitors"));
         show_steps(show, array_member(u, "steps"));
 }

@@ -109,17 +109,36 @@ Tone tone_of_state(const char *state)
                 const char *state;
                 Tone tone;
         } tones[] = {
-                {"running", TONE_GOOD},  {"active", TONE_GOOD},      {"done", TONE_GOOD},
-                {"ready", TONE_GOOD},    {"healthy", TONE_GOOD},     {"ok", TONE_GOOD},
-                {"passive", TONE_FAINT}, {"stopped", TONE_FAINT},    {"cancelled", TONE_FAINT},
-                {"failed", TONE_BAD},    {"rolled-back", TONE_BAD},  {"vetoed", TONE_BAD},
-                {"unhealthy", TONE_BAD}, {"rolling-back", TONE_BAD}, {"error", TONE_BAD},
-                {"", TONE_PLAIN},        {"unknown", TONE_FAINT},
+                {"running", TONE_GOOD},    {"active", TONE_GOOD},      {"done", TONE_GOOD},
+                {"ready", TONE_GOOD},      {"passive", TONE_FAINT},    {"stopped", TONE_FAINT},
+                {"cancelled", TONE_FAINT}, {"failed", TONE_BAD},       {"rolled-back", TONE_BAD},
+                {"vetoed", TONE_BAD},      {"rolling-back", TONE_BAD}, {"", TONE_PLAIN},
         };
         for (gsize i = 0; i < G_N_ELEMENTS(tones); i++)
                 if (g_str_equal(tones[i].state, state))
                         return tones[i].tone;
         return TONE_BUSY; /* all the others are on their way somewhere */
+}
+
+Tone tone_of_health(const char *health)
+{
+        if (g_str_equal(health, "good"))
+                return TONE_GOOD;
+        return g_str_equal(health, "unknown") || g_str_equal(health, "-") ? TONE_FAINT : TONE_BAD;
+}
+
+static Tone tone_of_cell(ColumnKind kind, const char *text)
+{
+        switch (kind) {
+        case COLUMN_TEXT:
+        case COLUMN_NUMBER:
+                return TONE_PLAIN;
+        case COLUMN_STATE:
+                return tone_of_state(text);
+        case COLUMN_HEALTH:
+                return tone_of_health(text);
+        }
+        g_assert_not_reached();
 }
 
 struct Table {
@@ -189,8 +208,7 @@ void table_print(const Table *t, Show *s)
                 char **row = t->rows->pdata[r];
                 g_string_truncate(line, 0);
                 for (guint c = 0; c < t->n; c++)
-                        append_cell(t, s, line, c, row[c],
-                                    t->columns[c].kind == COLUMN_STATE ? tone_of_state(row[c]) : TONE_PLAIN);
+                        append_cell(t, s, line, c, row[c], tone_of_cell(t->columns[c].kind, row[c]));
                 puts(line->str);
         }
         fflush(stdout);

@@ -25,8 +25,10 @@ void show_append(const Show *s, GString *out, guint *left, Tone tone, const char
 char *show_clean(const char *text);
 /* The tone of a state of a battery, replicant or update. */
 Tone tone_of_state(const char *state);
+/* "good", "unknown", or what is wrong. */
+Tone tone_of_health(const char *health);
 
-typedef enum ColumnKind { COLUMN_TEXT, COLUMN_NUMBER, COLUMN_STATE } ColumnKind;
+typedef enum ColumnKind { COLUMN_TEXT, COLUMN_NUMBER, COLUMN_STATE, COLUMN_HEALTH } ColumnKind;
 typedef struct Column {
         const char *title; /* NULL ends the columns */
         ColumnKind kind;
