@@ -15,12 +15,8 @@ static char *program_of(Manager *m, Battery *b, guint replicant)
 static char *root_of(Manager *m, Battery *b, guint replicant)
 {
         const char *package = battery_main_package(b);
-        char *link =
-                package ? m->installer->program_of(m->installer, b->config->name, replicant, package, ".")
-                        : NULL;
-        if (link && g_str_has_suffix(link, "/."))
-                link[strlen(link) - 2] = 0;
-        return link;
+        return package ? m->installer->program_of(m->installer, b->config->name, replicant, package, NULL)
+                       : NULL;
 }
 
 static void do_start(gpointer user, GVariant *args)

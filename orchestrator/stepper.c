@@ -76,8 +76,10 @@ static void enter_switching(Manager *m, Step *s)
 {
         Update *u = update_of(m, s);
         s->gated = u && !update_gate_is_open(m, u, s);
-        if (s->gated)
+        if (s->gated) { /* down, confirmed: that may have been what the transaction waits for */
+                transact_update_moved(m, u);
                 return;
+        }
         s->outstanding = 0;
         if (u) {
                 for (guint i = 0; i < u->targets->len; i++) {

@@ -174,7 +174,7 @@ char *installation_program(const char *state, const char *battery, guint replica
                            const char *program)
 {
         g_autofree char *version = installation_version(state, battery, replicant, package);
-        if (!version || !package_path_valid(program))
+        if (!version || (program && !package_path_valid(program)))
                 return NULL;
         return g_build_filename(state, "packages", package, version, program, NULL);
 }

@@ -20,7 +20,7 @@ char *installation_current(const char *state, const char *package);
 /* The unpacked package's description, read from its package-info.xml. */
 PackageInfo *installation_info(const char *state, const char *package, const char *version,
                                GError **error);
-/* The path of PROGRAM (relative) in the installation that replicant N runs. */
+/* The path of PROGRAM (relative; NULL: of the root) in the installation that replicant N runs. */
 char *installation_program(const char *state, const char *battery, guint replicant, const char *package,
                            const char *program);
 

@@ -180,10 +180,10 @@ static gboolean command_spawn(Command *m, int write_fd, GError **error)
 static gboolean command_begin(Command *m, GError **error)
 {
         int fds[2];
-        if (!g_unix_open_pipe(fds, O_CLOEXEC, error))
+        if (!g_unix_open_pipe(fds, FD_CLOEXEC, error))
                 return FALSE;
         m->output_fd = fds[0];
-        fcntl(fds[0], F_SETFL, O_NONBLOCK);
+        fcntl(fds[0], F_SETFL, O_NONBLOCK); /* our end only: the command's writes may block */
         gboolean ok = command_spawn(m, fds[1], error);
         close(fds[1]);
         if (!ok)

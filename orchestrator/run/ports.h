@@ -89,6 +89,7 @@ struct InstallerPort {
         /* Short look-ups (a readlink), answered at once; NULL if there is none. */
         char *(*version_of)(InstallerPort *i, const char *battery, guint replicant, const char *package);
         char *(*current_of)(InstallerPort *i, const char *package);
+        /* PROGRAM NULL: the installation's root. */
         char *(*program_of)(InstallerPort *i, const char *battery, guint replicant, const char *package,
                             const char *program);
         /* The compatibility version that an unpacked package declares; NULL if it is not there. */
