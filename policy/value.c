@@ -160,7 +160,8 @@ char *value_placeholders(const char *text)
         for (const char *p = strchr(text, '%'); p; p = strchr(p + 2, '%'))
                 if (!p[1] || !strchr("ibr%", p[1]))
                         return g_strdup(
-                                "no other placeholders than %i (replicant), %b (battery), %r (its installation) and %% (a %)");
+                                "no other placeholders than %i (replicant), %b (battery), "
+                                "%r (its installation) and %% (a %)");
         return NULL;
 }
 

@@ -15,7 +15,8 @@ gboolean installation_switch(const char *state, const char *battery, guint repli
 /* What it points to; NULL without an error if there is none. */
 char *installation_version(const char *state, const char *battery, guint replicant, const char *package);
 /* VERSION NULL removes the link: the package is no longer installed. */
-gboolean installation_set_current(const char *state, const char *package, const char *version, GError **error);
+gboolean installation_set_current(const char *state, const char *package, const char *version,
+                                  GError **error);
 char *installation_current(const char *state, const char *package);
 /* The unpacked package's description, read from its package-info.xml. */
 PackageInfo *installation_info(const char *state, const char *package, const char *version,
