@@ -176,6 +176,10 @@ void inhibitor_free(Inhibitor *i);
 
 /* ---- reload.c ---- */
 void reload_at_start(Manager *m);
+/* What was read while an update ran comes into force. */
+/* Its file is gone and nothing of it runs: it goes once this turn is over. */
+void reload_forget_when_stopped(Manager *m, Battery *b);
+void reload_apply_next(Manager *m, Battery *b);
 
 /* ---- describe.c ---- */
 char *describe_plan(Manager *m, const Update *u, const Plan *p); /* JSON */

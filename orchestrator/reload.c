@@ -11,20 +11,30 @@ static void add_battery(Manager *m, BatteryConfig *config)
         battery_make_replicants(m, b);
 }
 
-/* A battery in an update keeps its number of replicants until the update is over. */
-static Refusal change_battery(Manager *m, Battery *b, BatteryConfig *config, char **ret_why)
+static void change_battery(Manager *m, Battery *b, BatteryConfig *config)
 {
-        if (b->update && config->replicants != b->config->replicants)
-                return refuse(ret_why, REFUSAL_BUSY,
-                              "%s: Replicants= cannot change while update %" G_GUINT64_FORMAT
-                              " runs; reload again afterwards",
-                              config->name, b->update);
         battery_config_free(b->config);
         b->config = config;
-        b->file_gone = FALSE;
         battery_make_replicants(m, b);
         manager_changed(m, OBJECT_BATTERY, config->name, 0);
-        return REFUSAL_NONE;
+}
+
+/* A running update keeps the configuration that it began with. */
+static void change_battery_in_time(Manager *m, Battery *b, BatteryConfig *config)
+{
+        b->file_gone = FALSE;
+        if (!b->update) {
+                change_battery(m, b, config);
+                return;
+        }
+        battery_config_free(b->next_config);
+        b->next_config = config;
+}
+
+void reload_apply_next(Manager *m, Battery *b)
+{
+        if (b->next_config)
+                change_battery(m, b, g_steal_pointer(&b->next_config));
 }
 
 static void forget_battery(Manager *m, Battery *b)
@@ -39,7 +49,29 @@ static void forget_battery(Manager *m, Battery *b)
                 clock_cancel(m->clock, &r->backoff_timer);
                 outbox_delete(m->outbox, "replicant", id);
         }
+        outbox_delete(m->outbox, "battery", b->config->name);
         g_hash_table_remove(m->batteries, b->config->name);
+}
+
+static gboolean may_be_forgotten(const Battery *b)
+{
+        return b->file_gone && !b->wanted && battery_alive(b) == 0 && !b->update;
+}
+
+static void do_forget(gpointer user, GVariant *args)
+{
+        Manager *m = user;
+        const char *name;
+        g_variant_get(args, "(&s)", &name);
+        Battery *b = battery_of(m, name);
+        if (b && may_be_forgotten(b))
+                forget_battery(m, b);
+}
+
+void reload_forget_when_stopped(Manager *m, Battery *b)
+{
+        if (may_be_forgotten(b))
+                outbox_after(m->outbox, do_forget, m, g_variant_new("(s)", b->config->name));
 }
 
 static void note(GString *problems, const char *why)
@@ -58,9 +90,8 @@ static void read_file(Manager *m, const char *name, GString *problems)
                           b ? " (the previous configuration stays in force)" : "");
         } else if (!b) {
                 add_battery(m, config);
-        } else if (change_battery(m, b, config, &why) != REFUSAL_NONE) {
-                note(problems, why);
-                battery_config_free(config);
+        } else {
+                change_battery_in_time(m, b, config);
         }
 }
 
@@ -72,11 +103,11 @@ static void look_for_vanished(Manager *m, char **names)
                 if (g_strv_contains((const char *const *)names, b->config->name))
                         continue;
                 b->file_gone = TRUE;
-                if (b->wanted || battery_alive(b) || b->update)
+                if (may_be_forgotten(b))
+                        forget_battery(m, b);
+                else
                         g_warning("battery %s: its file is gone; it is kept until it is stopped",
                                   b->config->name);
-                else
-                        forget_battery(m, b);
         }
 }
 

@@ -60,7 +60,9 @@ void update_arm(Manager *m, Update *u)
 
 static void enter_warned(Manager *m, Update *u)
 {
-        u->warn_end_us = clock_real_us(m->clock) + config_of(m, u)->warn_us;
+        /* Where nothing runs nobody needs time to get ready. */
+        gint64 lead = battery_alive(battery_of(m, u->battery)) ? config_of(m, u)->warn_us : 0;
+        u->warn_end_us = clock_real_us(m->clock) + lead;
         manager_tell(m, EVENT_UPDATE_WARNING, u->battery,
                      detail_with(u, "deadline", g_variant_new_int64(u->warn_end_us)));
         update_arm(m, u);
@@ -150,6 +152,7 @@ static void enter_final(Manager *m, Update *u)
                 b->update_runs = FALSE;
         }
         settle_versions(m, u, b);
+        reload_apply_next(m, b);
         battery_save(m, b);
         if (u->started_us || u->state == UPDATE_VETOED || u->warn_end_us)
                 tell_finished(m, u);
@@ -364,15 +367,19 @@ static void end_running(Manager *m, Update *u)
 
 void update_advance(Manager *m, Update *u)
 {
+        u->again = TRUE;
         if (u->advancing)
                 return; /* we are below ourselves; the one above looks again */
         u->advancing = TRUE;
-        if (u->state == UPDATE_ROLLING_BACK)
-                update_prepare_back(m, u);
-        open_gates(m, u);
-        if (u->state == UPDATE_RUNNING || u->state == UPDATE_ROLLING_BACK)
-                begin_steps(m, u);
-        open_gates(m, u);
+        while (u->again) {
+                u->again = FALSE;
+                if (u->state == UPDATE_ROLLING_BACK)
+                        update_prepare_back(m, u);
+                open_gates(m, u);
+                if (u->state == UPDATE_RUNNING || u->state == UPDATE_ROLLING_BACK)
+                        begin_steps(m, u);
+                open_gates(m, u);
+        }
         u->advancing = FALSE;
         if (has_open_steps(u))
                 return;

@@ -217,6 +217,7 @@ void supervise(Manager *m, Battery *b)
         }
         drop_surplus(m, b);
         answer_settled(m, b);
+        reload_forget_when_stopped(m, b);
         watch_floor(m, b);
         Update *u = battery_current_update(m, b);
         if (u && (u->state == UPDATE_RUNNING || u->state == UPDATE_ROLLING_BACK))

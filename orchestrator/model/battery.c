@@ -37,6 +37,7 @@ void battery_free(Battery *b)
         g_hash_table_unref(b->previous);
         g_hash_table_unref(b->pins);
         battery_config_free(b->config);
+        battery_config_free(b->next_config);
         g_free(b->version);
         g_free(b);
 }

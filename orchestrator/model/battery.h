@@ -20,16 +20,17 @@ STRTAB_DECLARE(battery_state, BatteryState);
 
 typedef struct Battery {
         BatteryConfig *config;
-        gboolean wanted;       /* to run; journalled */
-        gboolean file_gone;    /* its file vanished; forgotten once stopped */
-        char *version;         /* that the battery is to run (of its first package); journalled */
-        GHashTable *versions;  /* package -> version, of all its packages; journalled */
-        GHashTable *previous;  /* package -> version before the last update that was done; journalled */
-        GHashTable *pins;      /* package -> version that was rolled back; journalled */
-        GPtrArray *replicants; /* of Replicant, by id */
-        guint64 update;        /* the one that is not final, or 0 */
-        gboolean update_runs;  /* that one has got to act, or is about to (warned and later) */
-        guint told_active;     /* for FloorBroken: what was last seen; not journalled */
+        BatteryConfig *next_config; /* read while an update runs; in force when it is over */
+        gboolean wanted;            /* to run; journalled */
+        gboolean file_gone;         /* its file vanished; forgotten once stopped */
+        char *version;              /* that the battery is to run (of its first package); journalled */
+        GHashTable *versions;       /* package -> version, of all its packages; journalled */
+        GHashTable *previous;       /* package -> version before the last update that was done; journalled */
+        GHashTable *pins;           /* package -> version that was rolled back; journalled */
+        GPtrArray *replicants;      /* of Replicant, by id */
+        guint64 update;             /* the one that is not final, or 0 */
+        gboolean update_runs;       /* that one has got to act, or is about to (warned and later) */
+        guint told_active;          /* for FloorBroken: what was last seen; not journalled */
 } Battery;
 
 Battery *battery_new(BatteryConfig *config); /* takes CONFIG */

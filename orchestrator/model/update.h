@@ -103,7 +103,7 @@ typedef struct Update {
         gpointer runner;     /* whoever runs it: the manager */
         guint64 timer;       /* warning, inhibitor delay */
         guint64 deadline_timer;
-        gboolean advancing; /* guards against looking again from below */
+        gboolean advancing, again; /* guard against looking again from below */
 } Update;
 
 Target *target_new(const char *package, const char *from, const char *to);
