@@ -16,6 +16,8 @@ void wire_authorize(BusCall *call, const char *action, gpointer user)
         }
         if (uid == (guint)-1)
                 why = g_strdup_printf("%s: it is not known who calls", action);
+        else if (geteuid() == 0)
+                why = g_strdup_printf("%s: only root may do this, you are uid %u", action, uid);
         else
                 why = g_strdup_printf("%s: only root and uid %u may do this, you are uid %u", action,
                                       (guint)geteuid(), uid);
