@@ -172,14 +172,14 @@ static void read_status(DirectReplicant *r)
 }
 
 /* A zombie keeps the number, so the group is its own. An adopted one may have been reaped by its parent:
- * then the number could be somebody else's by now, and more care is taken. */
+ * then more care is taken. A number that is a process's again was nobody's group before: nothing is left. */
 static void kill_group(DirectReplicant *r)
 {
         ProcStat st;
-        if (proc_read_stat(r->process.pid, &st) && st.start_ticks == r->process.start_ticks)
-                process_group_kill(r->process.pid);
-        else
+        if (!proc_read_stat(r->process.pid, &st))
                 process_group_kill_marked(r->process.pid, r->battery, r->id);
+        else if (st.start_ticks == r->process.start_ticks)
+                process_group_kill(r->process.pid);
 }
 
 static void on_ended(gpointer user)

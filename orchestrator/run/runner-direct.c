@@ -197,7 +197,10 @@ static gboolean adopt(RunnerPort *port, const char *battery, guint replicant, in
         Process p = {.pid = pid, .start_ticks = start_ticks, .hold_fd = -1, .error_fd = -1};
         p.pidfd = start_ticks ? process_open(pid, start_ticks, NULL) : -1;
         if (p.pidfd < 0) {
-                process_group_kill_marked(pid, battery, replicant);
+                ProcStat st; /* a number that is a process's again was nobody's group before: nothing is left
+                              */
+                if (!proc_read_stat(pid, &st) || st.start_ticks == start_ticks)
+                        process_group_kill_marked(pid, battery, replicant);
                 return FALSE;
         }
         r = direct_replicant_new(&d->world, battery, replicant, NULL, &p, watchdog_us, NULL);

@@ -1,167 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The direct runner with real processes: tests/fake/replicant.c with its habits. Events are kept as one
- * line of text each; a test runs the main loop until a line came, or fails after a deadline. */
-#include "base/proc.h"
+/* The direct runner with real processes, tests/fake/replicant.c with its habits: from start to the
+ * confirmed end, adoption, the daemon's own death. */
 #include "orchestrator/run/process.h"
-#include "orchestrator/run/runner-direct.h"
+#include "tests/unit/runner-world.h"
 
 #include <errno.h>
 #include <glib/gstdio.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
-#include <unistd.h>
-
-#define SEC ((gint64)G_USEC_PER_SEC)
-#define DEADLINE_US (20 * SEC) /* a loaded machine with sanitizers is slow; nothing waits this long */
-
-typedef struct World {
-        char *dir, *fake;
-        Clock *clock;
-        RunnerPort *runner;
-        GPtrArray *events; /* "FORKED calc/1", … */
-        GPtrArray *lines;  /* of output */
-        int pid;           /* of the latest FORKED */
-        guint64 ticks;
-} World;
-
-static const char *const words[] = {"FORKED",   "START_FAILED", "READY",  "STATUS",
-                                    "STOPPING", "WATCHDOG",     "EXITED", "COMMAND_DONE"};
-
-static void sink(const PortEvent *e, gpointer user)
-{
-        World *w = user;
-        GString *s = g_string_new(NULL);
-        g_assert_cmpint(e->kind, <, (int)G_N_ELEMENTS(words));
-        g_string_printf(s, "%s %s/%u", words[e->kind], e->battery, e->replicant);
-        if (e->kind == PORT_FORKED) {
-                w->pid = e->pid;
-                w->ticks = e->start_ticks;
-        }
-        if (e->kind == PORT_EXITED)
-                g_string_append_printf(s, " %d %d", e->exit_status, e->exit_signal);
-        if (e->kind == PORT_COMMAND_DONE)
-                g_string_append_printf(s, " %d %s", (int)e->cookie, e->ok ? "ok" : "no");
-        if (e->text)
-                g_string_append_printf(s, ": %s", e->text);
-        g_ptr_array_add(w->events, g_string_free(s, FALSE));
-}
-
-static void runner_make(World *w)
-{
-        g_autofree char *run = g_build_filename(w->dir, "run", NULL);
-        g_autoptr(GError) error = NULL;
-        w->runner = runner_direct_new(run, w->clock, sink, w, &error);
-        g_assert_no_error(error);
-}
-
-static void set_up(World *w, gconstpointer unused)
-{
-        w->dir = g_dir_make_tmp("kantan-run-XXXXXX", NULL);
-        w->fake = g_build_filename(g_getenv("BUILDDIR"), "tests", "fake", "fake-replicant", NULL);
-        w->clock = clock_new_system();
-        w->events = g_ptr_array_new_with_free_func(g_free);
-        w->lines = g_ptr_array_new_with_free_func(g_free);
-        runner_make(w);
-}
-
-static void tear_down(World *w, gconstpointer unused)
-{
-        const char *const argv[] = {"/bin/rm", "-r", w->dir, NULL};
-        int status;
-        runner_direct_free(w->runner);
-        clock_free(w->clock);
-        g_assert_true(g_spawn_sync(NULL, (char **)argv, NULL, 0, NULL, NULL, NULL, NULL, &status, NULL));
-        g_assert_cmpint(status, ==, 0);
-        g_ptr_array_unref(w->events);
-        g_ptr_array_unref(w->lines);
-        g_free(w->dir);
-        g_free(w->fake);
-}
-
-/* ---- waiting ---- */
-static guint count(const GPtrArray *in, const char *prefix)
-{
-        guint n = 0;
-        for (guint i = 0; i < in->len; i++)
-                n += g_str_has_prefix(in->pdata[i], prefix);
-        return n;
-}
-
-static gboolean on_deadline(gpointer missed)
-{
-        *(gboolean *)missed = TRUE;
-        return G_SOURCE_REMOVE;
-}
-
-static void await_count(const GPtrArray *in, const char *prefix, guint n)
-{
-        gboolean missed = FALSE;
-        guint source = g_timeout_add(DEADLINE_US / 1000, on_deadline, &missed);
-        while (count(in, prefix) < n && !missed)
-                g_main_context_iteration(NULL, TRUE);
-        if (missed)
-                for (guint i = 0; i < in->len; i++)
-                        g_test_message("had: %s", (const char *)in->pdata[i]);
-        g_assert_false(missed);
-        g_source_remove(source);
-}
-
-static void await(World *w, const char *prefix)
-{
-        await_count(w->events, prefix, 1);
-}
-
-static const char *event_find(World *w, const char *prefix)
-{
-        for (guint i = 0; i < w->events->len; i++)
-                if (g_str_has_prefix(w->events->pdata[i], prefix))
-                        return w->events->pdata[i];
-        return NULL;
-}
-
-/* Runs the loop for a real while in which something must not happen. */
-static void let_pass(guint ms)
-{
-        gboolean over = FALSE;
-        g_timeout_add(ms, on_deadline, &over);
-        while (!over)
-                g_main_context_iteration(NULL, TRUE);
-}
-
-/* ---- acting ---- */
-static void start_with(World *w, guint id, const char *program, gint64 watchdog_us,
-                       const char *const *arguments)
-{
-        const char *const environment[] = {"COLOUR=blue", "KANTAN_BATTERY=liar", NULL};
-        RunnerStart s = {.battery = "calc",
-                         .replicant = id,
-                         .program = program,
-                         .arguments = arguments,
-                         .watchdog_us = watchdog_us,
-                         .environment = environment};
-        w->runner->start(w->runner, &s);
-}
-
-static void run_one(World *w, guint id, gint64 watchdog_us, const char *const *arguments)
-{
-        guint before = count(w->events, "FORKED");
-        start_with(w, id, w->fake, watchdog_us, arguments);
-        await_count(w->events, "FORKED", before + 1);
-        w->runner->release(w->runner, "calc", id);
-}
-#define RUN(w, id, ...) run_one(w, id, 0, (const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
-
-static void stop_one(World *w, guint id, gint64 timeout_us)
-{
-        g_autofree char *prefix = g_strdup_printf("EXITED calc/%u ", id);
-        w->runner->stop(w->runner, "calc", id, timeout_us);
-        await(w, prefix);
-}
 
 /* ---- start, ready, stop ---- */
 static void test_life(World *w, gconstpointer unused)
@@ -249,10 +96,269 @@ static void test_ignores_term(World *w, gconstpointer unused)
         g_assert_nonnull(event_find(w, "EXITED calc/1 -1 9"));
 }
 
+/* ---- what replicants leave behind ---- */
+
+/* Waits until PREDICATE, looking every few milliseconds: nothing tells of other people's processes. */
+static gboolean wake(gpointer unused)
+{
+        return G_SOURCE_CONTINUE;
+}
+
+static gboolean lives(pid_t pid)
+{
+        ProcStat st;
+        return proc_read_stat(pid, &st) && st.state != 'Z';
+}
+
+static void await_gone(pid_t pid)
+{
+        gboolean missed = FALSE;
+        guint deadline = g_timeout_add(DEADLINE_US / 1000, on_deadline, &missed);
+        guint look = g_timeout_add(5, wake, NULL);
+        while (kill(pid, 0) == 0 && !missed)
+                g_main_context_iteration(NULL, TRUE);
+        g_assert_false(missed);
+        g_source_remove(deadline);
+        g_source_remove(look);
+}
+
+/* The one child of PID, or of ours that is in a session of its own. */
+static pid_t child_of(pid_t parent)
+{
+        g_autoptr(GDir) proc = g_dir_open("/proc", 0, NULL);
+        const char *name;
+        while ((name = g_dir_read_name(proc))) {
+                ProcStat st;
+                if (g_ascii_isdigit(*name) && proc_read_stat(atoi(name), &st) && st.ppid == parent)
+                        return st.pid;
+        }
+        return 0;
+}
+
+static void test_child_in_group(World *w, gconstpointer unused)
+{
+        RUN(w, 1, "--child");
+        await(w, "READY calc/1");
+        pid_t child = child_of(w->pid);
+        g_assert_true(lives(child));
+        stop_one(w, 1, 10 * SEC);
+        g_assert_nonnull(event_find(w, "EXITED calc/1 0 0: exited with status 0"));
+        g_assert_cmpint(kill(child, 0), ==, -1); /* gone and reaped when EXITED came */
+        g_assert_cmpint(errno, ==, ESRCH);
+}
+
+static void test_child_outlives_exit(World *w, gconstpointer unused)
+{
+        RUN(w, 1, "--child", "--exit=0");
+        await(w, "EXITED calc/1 0 0");
+        g_assert_cmpint(kill(-w->pid, 0), ==, -1);
+        g_assert_cmpint(errno, ==, ESRCH);
+}
+
+static void test_child_in_session(World *w, gconstpointer unused)
+{
+        RUN(w, 1, "--setsid-child");
+        await(w, "READY calc/1");
+        pid_t child = child_of(w->pid);
+        g_assert_true(lives(child));
+        stop_one(w, 1, 10 * SEC); /* is not waited for */
+        g_assert_true(lives(child));
+        let_pass(50); /* the runner sees it as its own child now */
+        kill(child, SIGKILL);
+        await_gone(child); /* not a zombie of ours */
+}
+
+/* ---- adoption ---- */
+static void restart_daemon(World *w)
+{
+        runner_direct_free(w->runner);
+        runner_make(w);
+}
+
+static gboolean adopt(World *w, guint64 ticks)
+{
+        return w->runner->adopt(w->runner, "calc", 1, w->pid, ticks, 0);
+}
+
+static void test_adopt(World *w, gconstpointer unused)
+{
+        RUN(w, 1, "--child");
+        await(w, "READY calc/1");
+        pid_t child = child_of(w->pid);
+        restart_daemon(w);
+        g_assert_true(lives(w->pid));
+        g_assert_true(adopt(w, w->ticks));
+        g_assert_true(adopt(w, w->ticks)); /* asked again: it is found done */
+        g_assert_false(adopt(w, w->ticks + 1));
+        stop_one(w, 1, 10 * SEC);
+        g_assert_nonnull(event_find(w, "STOPPING calc/1")); /* says it to the new daemon's socket */
+        g_assert_cmpint(kill(child, 0), ==, -1);
+}
+
+/* A daemon's child of another process: we are not told its status, and its parent reaps it. */
+static void test_adopt_stranger(World *w, gconstpointer unused)
+{
+        int fds[2];
+        g_assert_cmpint(pipe(fds), ==, 0);
+        pid_t parent = fork();
+        if (parent == 0) {
+                pid_t pid = fork();
+                if (pid == 0) {
+                        setpgid(0, 0);
+                        for (;;)
+                                pause();
+                }
+                setpgid(pid, pid);
+                _exit(write(fds[1], &pid, sizeof pid) == sizeof pid && waitpid(pid, NULL, 0) == pid ? 0 : 1);
+        }
+        ProcStat st;
+        g_assert_cmpint(read(fds[0], &w->pid, sizeof w->pid), ==, sizeof w->pid);
+        g_assert_true(proc_read_stat(w->pid, &st));
+        g_assert_true(adopt(w, st.start_ticks));
+        kill(w->pid, SIGKILL);
+        await(w, "EXITED calc/1 -1 -1");
+        g_assert_cmpint(waitpid(parent, NULL, 0), ==, parent);
+        close(fds[0]);
+        close(fds[1]);
+}
+
+static void test_adopt_wrong_ticks(World *w, gconstpointer unused)
+{
+        RUN(w, 1);
+        await(w, "READY calc/1");
+        restart_daemon(w);
+        g_assert_false(adopt(w, w->ticks + 1)); /* the pid is somebody else's by now */
+        g_assert_false(adopt(w, 0));
+        g_assert_true(lives(w->pid));
+        g_assert_true(adopt(w, w->ticks));
+        stop_one(w, 1, 10 * SEC);
+        g_assert_false(adopt(w, w->ticks));
+        let_pass(20);
+        g_assert_cmpuint(count(w->events, "EXITED"), ==, 1);
+}
+
+/* The leader died while no daemon was there; its child of the group is found by its environment. */
+static void test_adopt_leftovers(World *w, gconstpointer unused)
+{
+        RUN(w, 1, "--child");
+        await(w, "READY calc/1");
+        pid_t child = child_of(w->pid);
+        runner_direct_free(w->runner);
+        kill(w->pid, SIGKILL);
+        g_assert_cmpint(waitpid(w->pid, NULL, 0), ==, w->pid);
+        g_assert_true(lives(child));
+        runner_make(w);
+        g_assert_false(w->runner->adopt(w->runner, "other", 1, w->pid, w->ticks, 0));
+        g_assert_true(lives(child)); /* not marked as that one's: left alone */
+        g_assert_false(adopt(w, w->ticks));
+        g_assert_cmpint(waitpid(child, NULL, 0), ==, child); /* fell to us: the test is a subreaper */
+}
+
+/* ---- the daemon's death ---- */
+static void on_shared(const PortEvent *e, gpointer user)
+{
+        volatile int *pid = user;
+        if (e->kind == PORT_FORKED)
+                *pid = e->pid;
+}
+
+/* In a process of its own: a daemon that forks 3 replicants, which would touch a file, and is killed. */
+static _Noreturn void doomed_daemon(World *w, volatile int *pid, const char *touch)
+{
+        const char *const arguments[] = {touch, NULL};
+        RunnerPort *r = runner_direct_new(w->dir, clock_new_system(), on_shared, (gpointer)pid, NULL);
+        RunnerStart s = {.battery = "calc", .program = w->fake, .arguments = arguments};
+        for (s.replicant = 1; s.replicant <= 3; s.replicant++)
+                r->start(r, &s);
+        while (*pid == 0)
+                g_main_context_iteration(NULL, TRUE);
+        kill(getpid(), SIGKILL);
+        _exit(1);
+}
+
+static void test_daemon_dies(World *w, gconstpointer unused)
+{
+        g_autofree char *path = g_build_filename(w->dir, "touched", NULL);
+        g_autofree char *touch = g_strdup_printf("--touch=%s", path);
+        volatile int *pid =
+                mmap(NULL, sizeof *pid, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        g_assert_true(pid != MAP_FAILED);
+        pid_t daemon = fork();
+        if (daemon == 0)
+                doomed_daemon(w, pid, touch);
+        g_assert_cmpint(waitpid(daemon, NULL, 0), ==, daemon);
+        for (int i = 0; i < 3; i++) { /* they fell to us; they end by themselves, having run nothing */
+                int status;
+                g_assert_cmpint(waitpid(-1, &status, 0), >, 0);
+                g_assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        }
+        g_assert_cmpint(*pid, >, 0);
+        g_assert_cmpint(access(path, F_OK), ==, -1);
+        munmap((void *)pid, sizeof *pid);
+        RUN(w, 1, touch); /* it does touch the file when it runs */
+        await(w, "READY calc/1");
+        g_assert_cmpint(access(path, F_OK), ==, 0);
+        stop_one(w, 1, 10 * SEC);
+}
+
+static void test_free_ends_held(World *w, gconstpointer unused)
+{
+        int status;
+        start_with(w, 1, w->fake, 0, NULL);
+        await(w, "FORKED calc/1");
+        restart_daemon(w);
+        g_assert_cmpint(waitpid(w->pid, &status, 0), ==, w->pid);
+        g_assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+/* ---- many, and other users ---- */
+static void test_hundred(World *w, gconstpointer unused)
+{
+        for (guint id = 1; id <= 100; id++)
+                start_with(w, id, w->fake, 0, NULL);
+        await_count(w->events, "FORKED", 100);
+        for (guint id = 1; id <= 100; id++)
+                w->runner->release(w->runner, "calc", id);
+        await_count(w->events, "READY", 100);
+        for (guint id = 1; id <= 100; id++)
+                w->runner->stop(w->runner, "calc", id, 60 * SEC);
+        await_count(w->events, "EXITED", 100);
+        for (guint id = 1; id <= 100; id++) {
+                g_autofree char *line = g_strdup_printf("EXITED calc/%u 0 0", id);
+                g_assert_nonnull(event_find(w, line));
+        }
+}
+
+static void test_user(World *w, gconstpointer unused)
+{
+        if (geteuid() != 0) {
+                g_test_skip("only root can change users");
+                return;
+        }
+        g_chmod(w->dir, 0711);
+        RunnerStart s = {.battery = "calc", .replicant = 1, .program = "/usr/bin/id", .user = "nobody"};
+        w->runner->start(w->runner, &s);
+        await(w, "FORKED");
+        w->runner->release(w->runner, "calc", 1);
+        await(w, "EXITED calc/1 0 0");
+        g_assert_cmpuint(w->lines->len, ==, 1);
+        g_assert_nonnull(strstr(w->lines->pdata[0], "(nobody) gid="));
+        g_assert_null(strstr(w->lines->pdata[0], "(root)")); /* neither user nor group nor groups */
+}
+
+static void test_long_path(World *w, gconstpointer unused)
+{
+        g_autoptr(GError) error = NULL;
+        g_autofree char *name = g_strnfill(100, 'x'), *run = g_build_filename(w->dir, name, NULL);
+        g_assert_null(runner_direct_new(run, w->clock, sink, w, &error));
+        g_assert_nonnull(strstr(error->message, "a socket's may have 103"));
+}
+
 int main(int argc, char **argv)
 {
+        g_autoptr(GPtrArray) lines = lines_new();
         g_test_init(&argc, &argv, NULL);
-#define ADD(name, func) g_test_add("/runner-direct/" name, World, NULL, set_up, func, tear_down)
+#define ADD(name, func) g_test_add("/runner-direct/" name, World, lines, set_up, func, tear_down)
         ADD("life", test_life);
         ADD("stop-of-none", test_stop_of_none);
         ADD("stop-while-held", test_stop_while_held);
@@ -261,5 +367,17 @@ int main(int argc, char **argv)
         ADD("unknown-user", test_unknown_user);
         ADD("exit-at-once", test_exit_at_once);
         ADD("ignores-term", test_ignores_term);
+        ADD("child-in-group", test_child_in_group);
+        ADD("child-outlives-exit", test_child_outlives_exit);
+        ADD("child-in-session", test_child_in_session);
+        ADD("adopt", test_adopt);
+        ADD("adopt-stranger", test_adopt_stranger);
+        ADD("adopt-wrong-ticks", test_adopt_wrong_ticks);
+        ADD("adopt-leftovers", test_adopt_leftovers);
+        ADD("daemon-dies", test_daemon_dies);
+        ADD("free-ends-held", test_free_ends_held);
+        ADD("hundred", test_hundred);
+        ADD("user", test_user);
+        ADD("long-path", test_long_path);
         return g_test_run();
 }
