@@ -11,13 +11,15 @@
 typedef enum PortEventKind {
         /* runner; battery and replicant are set */
         PORT_FORKED,       /* pid, start_ticks: the process exists and is held before its program runs */
-        PORT_START_FAILED, /* text: nothing was started */
+        PORT_START_FAILED, /* text: nothing was started; never after FORKED */
         PORT_READY,        /* READY=1 */
         PORT_STATUS,       /* text: STATUS= */
         PORT_STOPPING,     /* STOPPING=1 */
         PORT_WATCHDOG,     /* WATCHDOG=1 was missed for longer than the battery's WatchdogSec */
-        PORT_EXITED,       /* confirmed gone, its process group too; exit_status, exit_signal (-1 unknown);
-                            * after stop() of what does not run, too */
+        PORT_EXITED,   /* confirmed gone, its process group too; after FORKED exactly one of it. exit_status
+                        * (-1: by a signal), exit_signal (0: none), both -1 unknown, as of an adopted one;
+                        * text: the end in words, also that the program could not be run. After stop() of
+                        * what does not run, too */
         PORT_COMMAND_DONE, /* cookie; ok, text: a check, drain or admit command ended */
         /* installer */
         PORT_UNPACKED,    /* cookie; ok with info, else text; fault tells a full disk from a bad package */
