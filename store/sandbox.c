@@ -23,18 +23,6 @@
 /* Inflating the largest package takes well under a minute; only a trap needs more. */
 #define CPU_SECONDS_MAX 300
 
-/* Sanitizers reserve terabytes of address space and make calls of their own. */
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-
 #if defined(__x86_64__)
 #define SANDBOX_ARCH AUDIT_ARCH_X86_64
 #elif defined(__aarch64__)
@@ -60,7 +48,7 @@ static gboolean set_limits(void)
                 {RLIMIT_NPROC, 0},
                 {RLIMIT_NOFILE, 3},
                 {RLIMIT_CPU, CPU_SECONDS_MAX},
-                {RLIMIT_AS, SANITIZED ? RLIM_INFINITY : MEMORY_MAX},
+                {RLIMIT_AS, SANDBOX_SANITIZED ? RLIM_INFINITY : MEMORY_MAX},
         };
         for (guint i = 0; i < G_N_ELEMENTS(limits); i++) {
                 struct rlimit now;
@@ -129,5 +117,5 @@ gboolean sandbox_enter(void)
         if (!set_limits())
                 return FALSE;
         /* A kernel without filters: the rest of the cage still holds. */
-        return SANITIZED || filter_calls() || errno == EINVAL;
+        return SANDBOX_SANITIZED || filter_calls() || errno == EINVAL;
 }

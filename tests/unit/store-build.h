@@ -19,9 +19,14 @@ static inline char *scratch_new(void)
         return dir;
 }
 
+/* Tried again for a while: a cancelled installer's thread may still be tidying up in there. */
 static inline void scratch_free(char *dir)
 {
-        g_assert_true(fd_remove_tree(AT_FDCWD, dir, NULL));
+        gint64 deadline = g_get_monotonic_time() + 30 * G_USEC_PER_SEC;
+        while (!fd_remove_tree(AT_FDCWD, dir, NULL)) {
+                g_assert_cmpint(g_get_monotonic_time(), <, deadline);
+                g_thread_yield();
+        }
         g_free(dir);
 }
 
