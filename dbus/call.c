@@ -166,6 +166,15 @@ static void pending_send(Pending *p, DBusMessage *message, int timeout_ms)
                 pending_arm(p, (gint64)timeout_ms * 1000, DBUS_ERROR_NO_REPLY, "no reply in time");
 }
 
+/* Who wants no reply is not told either that it could not be sent. */
+static void call_send_unanswered(Bus *bus, DBusMessage *message)
+{
+        if (!message)
+                return;
+        dbus_message_set_no_reply(message, TRUE);
+        bus_send(bus, message, NULL);
+}
+
 guint64 bus_call_with_fds(Bus *bus, const char *dest, const char *path, const char *interface,
                           const char *member, GVariant *args, const int *fds, gsize n_fds, int timeout_ms,
                           BusReplyFunc func, gpointer user)
@@ -177,10 +186,7 @@ guint64 bus_call_with_fds(Bus *bus, const char *dest, const char *path, const ch
         if (message && values && !bus_message_append(message, values, fds, n_fds))
                 g_clear_pointer(&message, dbus_message_unref);
         if (!func) {
-                if (message)
-                        dbus_message_set_no_reply(message, TRUE);
-                if (!message || !bus_send(bus, message, NULL))
-                        g_debug("call of %s was not sent", member);
+                call_send_unanswered(bus, message);
                 return 0;
         }
         p = pending_new(bus, func, user);

@@ -162,7 +162,7 @@ static void call_accept(BusCall *call, DBusMessage *message)
 
 void bus_tree_dispatch(BusTree *tree, DBusMessage *message)
 {
-        g_autoptr(BusTree) held = bus_tree_ref(tree);
+        g_autoptr(BusTree) held G_GNUC_UNUSED = bus_tree_ref(tree);
         const char *path = dbus_message_get_path(message);
         const Node *node = bus_tree_node(tree, path);
         g_autoptr(BusCall) call = NULL;

@@ -9,7 +9,7 @@
 #include "dbus/bus-private.h"
 
 /* Time to authenticate: it takes two round trips. Bounds how long somebody silent holds one of the places. */
-#define AUTHENTICATE_US (10 * G_USEC_PER_SEC)
+#define AUTHENTICATE_US (5 * G_USEC_PER_SEC)
 /* The same bound as the system bus has for a message. */
 #define MESSAGE_MAX (32 << 20)
 
