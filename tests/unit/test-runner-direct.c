@@ -354,6 +354,17 @@ static void test_long_path(World *w, gconstpointer unused)
         g_assert_nonnull(strstr(error->message, "a socket's may have 103"));
 }
 
+static void test_stopped_process(World *w, gconstpointer unused)
+{
+        RUN(w, 1);
+        await(w, "READY calc/1");
+        siginfo_t info;
+        kill(w->pid, SIGSTOP);
+        g_assert_cmpint(waitid(P_PID, (id_t)w->pid, &info, WSTOPPED), ==, 0);
+        stop_one(w, 1, 3600 * SEC); /* goes on, to hear that it shall end */
+        g_assert_nonnull(event_find(w, "EXITED calc/1 0 0"));
+}
+
 int main(int argc, char **argv)
 {
         g_autoptr(GPtrArray) lines = lines_new();
@@ -367,6 +378,7 @@ int main(int argc, char **argv)
         ADD("unknown-user", test_unknown_user);
         ADD("exit-at-once", test_exit_at_once);
         ADD("ignores-term", test_ignores_term);
+        ADD("stopped-process", test_stopped_process);
         ADD("child-in-group", test_child_in_group);
         ADD("child-outlives-exit", test_child_outlives_exit);
         ADD("child-in-session", test_child_in_session);
