@@ -41,7 +41,6 @@ static void load_transaction(const char *id, const char *battery, GVariant *body
                 return;
         g_hash_table_insert(m->transactions, &t->id, t);
         m->last_transaction = MAX(m->last_transaction, t->id);
-        manager_added(m, OBJECT_TRANSACTION, "", t->id);
 }
 
 static void load_update(const char *id, const char *battery, GVariant *body, gpointer user)
@@ -57,7 +56,6 @@ static void load_update(const char *id, const char *battery, GVariant *body, gpo
         }
         u->runner = m;
         g_hash_table_insert(m->updates, &u->id, u);
-        manager_added(m, OBJECT_UPDATE, "", u->id);
         if (!update_is_final(u)) {
                 b->update = u->id;
                 b->update_runs = u->state >= UPDATE_WARNED;
@@ -85,6 +83,25 @@ static gboolean load_all(Manager *m, GError **error)
                journal_load(m->journal, "transaction", load_transaction, m, error) &&
                journal_load(m->journal, "update", load_update, m, error) &&
                journal_load(m->journal, "step", load_step, m, error) && inhibit_load(m, error);
+}
+
+/* What is known is shown before the daemon takes its name: whoever sees the name come back asks for the
+ * object that it knows, and must not hear that there is none. It is durable, so nothing is waited for. */
+static void show_all(Manager *m, GList *batteries, GList *updates, GList *transactions)
+{
+        void (*added)(ObjectKind, gpointer, gpointer) = m->publisher ? m->publisher->added : NULL;
+        if (!added)
+                return;
+        for (GList *l = batteries; l; l = l->next) {
+                Battery *b = l->data;
+                added(OBJECT_BATTERY, b, m->publisher_user);
+                for (guint i = 0; i < b->replicants->len; i++)
+                        added(OBJECT_REPLICANT, b->replicants->pdata[i], m->publisher_user);
+        }
+        for (GList *l = updates; l; l = l->next)
+                added(OBJECT_UPDATE, l->data, m->publisher_user);
+        for (GList *l = transactions; l; l = l->next)
+                added(OBJECT_TRANSACTION, l->data, m->publisher_user);
 }
 
 /* ---- the world ---- */
@@ -171,6 +188,7 @@ gboolean manager_start(Manager *m, GError **error)
                 return FALSE;
         g_autoptr(GList) batteries = manager_batteries(m), updates = manager_updates(m),
                          transactions = manager_transactions(m);
+        show_all(m, batteries, updates, transactions);
         for (GList *l = batteries; l; l = l->next) {
                 Battery *b = l->data;
                 for (guint i = 0; i < b->replicants->len; i++)
