@@ -143,7 +143,9 @@ static int run_report(const HookOptions *options, const HookCall *call, guint ow
         g_autoptr(Bus) bus = bus_open(options->bus, &error);
         if (!bus)
                 why = g_strdup(error->message);
-        if (bus && hook_report(bus, owner, call->verb == HOOK_POST, &why))
+        /* Where nothing may be installed without the service, it was there and is only restarting. */
+        gboolean expected = config_load(options).when_unreachable != UNREACHABLE_OPEN;
+        if (bus && hook_report(bus, owner, call->verb == HOOK_POST, expected, &why))
                 return GO_AHEAD;
         g_autofree char *plain = hook_text_plain(why);
         g_message("kantan-hook: the orchestrator was not told: %s; it will notice when process %u ends",

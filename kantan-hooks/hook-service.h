@@ -12,6 +12,9 @@
 
 /* The service accepts at once and works later, so an answer that takes longer than this will not come. */
 #define HOOK_REPLY_TIMEOUT_MS 30000
+/* How long a service that vanished while we waited may take to come back: a restart takes a second or
+ * two, its own upgrade a few. */
+#define HOOK_AWAY_US (30 * G_USEC_PER_SEC)
 
 typedef enum HookReply {
         HOOK_REPLY_GOOD,

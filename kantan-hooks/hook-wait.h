@@ -14,10 +14,6 @@ typedef enum HookOutcome {
         HOOK_UNREACHABLE, /* nobody there who could give a verdict */
 } HookOutcome;
 
-/* How long a service that vanished while we waited may take to come back: a restart takes a second or
- * two, its own upgrade a few. */
-#define HOOK_AWAY_US (30 * G_USEC_PER_SEC)
-
 /* Begins (or joins) the transaction of process OWNER and runs the main loop until there is an outcome, at
  * most TIMEOUT_US. *RET_WHY, owned by the caller, says why it is not granted. */
 HookOutcome hook_wait(Bus *bus, const HookCall *call, guint owner, gint64 timeout_us, char **ret_why);
