@@ -217,6 +217,24 @@ static char *port_compatibility_of(InstallerPort *port, const char *package, con
         return info ? g_strdup(info->compatibility) : NULL;
 }
 
+/* ---- what a predecessor left ---- */
+
+static void sweep_work(GTask *task, gpointer source, gpointer data, GCancellable *cancel)
+{
+        guint64 bytes;
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GPtrArray) none = installation_gc(data, G_MAXUINT, NULL, FALSE, &bytes, &error);
+        g_task_return_boolean(task, none != NULL); /* if not: the next collection tries and tells */
+}
+
+/* One that was killed while it unpacked left a staging directory. No version goes. */
+static void sweep(Installer *i)
+{
+        g_autoptr(GTask) task = g_task_new(NULL, NULL, NULL, NULL);
+        g_task_set_task_data(task, g_strdup(i->state), g_free);
+        g_task_run_in_thread(task, sweep_work);
+}
+
 InstallerPort *installer_new(const char *state_dir, PortSink sink, gpointer user)
 {
         Installer *i = g_atomic_rc_box_new0(Installer);
@@ -234,6 +252,7 @@ InstallerPort *installer_new(const char *state_dir, PortSink sink, gpointer user
         i->user = user;
         i->cancel = g_cancellable_new();
         g_queue_init(&i->links);
+        sweep(i);
         return &i->port;
 }
 

@@ -5,7 +5,7 @@
 
 #include "orchestrator/run/ports.h"
 
-/* STATE_DIR as in base/paths.h. */
+/* STATE_DIR as in base/paths.h. Removes what an earlier one was killed over, on a thread. */
 InstallerPort *installer_new(const char *state_dir, PortSink sink, gpointer user);
 /* Cancels what runs; no event comes any more. */
 void installer_free(InstallerPort *port);
