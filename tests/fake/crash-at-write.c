@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* LD_PRELOAD library that kills the daemon at its n-th journal write: it counts fdatasync() and fsync()
  * of files that end in "-wal", one byte each in $CRASH_COUNT_FILE (so the count goes on over restarts),
- * and raises SIGKILL when the count is $CRASH_AT, before or after the real call as $CRASH_WHEN says
- * ("before", "after"; default after). Other processes and files only pass through. */
+ * and raises SIGKILL at number $CRASH_AT: once it is synced, or with CRASH_WHEN=before in place of the first
+ * pwrite() that belongs to it, so that nothing of it reaches the file. Others only pass through. */
+#undef _FILE_OFFSET_BITS /* with it pwrite() and pwrite64() are one name, and callers know both */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,9 +19,13 @@
 #define SUFFIX "-wal"
 
 typedef int (*SyncFunc)(int fd);
+typedef ssize_t (*WriteFunc)(int fd, const void *bytes, size_t length, off64_t offset);
 
 __attribute__((visibility("default"))) int fdatasync(int fd);
 __attribute__((visibility("default"))) int fsync(int fd);
+__attribute__((visibility("default"))) ssize_t pwrite(int fd, const void *bytes, size_t length, off_t offset);
+__attribute__((visibility("default"))) ssize_t pwrite64(int fd, const void *bytes, size_t length,
+                                                        off64_t offset);
 
 static int is_victim(void)
 {
@@ -75,21 +80,59 @@ static void die(void)
                 pause();
 }
 
+static int is_before(void)
+{
+        const char *when = getenv("CRASH_WHEN");
+
+        return when && strcmp(when, "before") == 0;
+}
+
 static int sync_counted(int fd, const char *name)
 {
         SyncFunc real = (SyncFunc)dlsym(RTLD_NEXT, name);
-        const char *when = getenv("CRASH_WHEN");
         int fatal = 0, result, saved = errno;
 
         if (is_victim() && is_log(fd))
                 fatal = is_fatal(count_write());
-        if (fatal && when && strcmp(when, "before") == 0)
-                die();
         errno = saved;
         result = real(fd);
         if (fatal)
                 die();
         return result;
+}
+
+/* Writes so far; -1 if nobody counts. */
+static long counted(void)
+{
+        const char *file = getenv("CRASH_COUNT_FILE");
+        struct stat st;
+
+        if (!file)
+                return -1;
+        return stat(file, &st) == 0 ? (long)st.st_size : 0;
+}
+
+static ssize_t write_checked(int fd, const void *bytes, size_t length, off64_t offset)
+{
+        WriteFunc real = (WriteFunc)dlsym(RTLD_NEXT, "pwrite64");
+        int saved = errno;
+
+        if (is_before() && is_victim() && is_log(fd) && is_fatal(counted() + 1)) {
+                count_write();
+                die();
+        }
+        errno = saved;
+        return real(fd, bytes, length, offset);
+}
+
+ssize_t pwrite(int fd, const void *bytes, size_t length, off_t offset)
+{
+        return write_checked(fd, bytes, length, offset);
+}
+
+ssize_t pwrite64(int fd, const void *bytes, size_t length, off64_t offset)
+{
+        return write_checked(fd, bytes, length, offset);
 }
 
 int fdatasync(int fd)
