@@ -20,8 +20,9 @@ struct Stream {
         guint64 last;
         StreamFuncs funcs;
         gpointer user;
-        guint64 subscription, name_watch, call;
+        guint64 subscription, object_subscription, name_watch, call;
         gboolean asking, ask_again, present;
+        gboolean unanswered; /* the last Since() got an error */
 };
 
 static void ask(Stream *s);
@@ -59,6 +60,7 @@ static void on_since(const BusReply *reply, gpointer user)
         Stream *s = user;
         s->asking = FALSE;
         s->call = 0;
+        s->unanswered = !reply->body;
         if (!reply->body || !g_variant_is_of_type(reply->body, G_VARIANT_TYPE(SINCE_TYPE))) {
                 /* it left while we asked; if it is back already, that was noted as ask_again */
                 if (s->ask_again && s->present)
@@ -114,6 +116,14 @@ static void on_name(const char *name, const char *owner, gpointer user)
         }
 }
 
+/* The service may be on the bus a moment before the channel's object is. */
+static void on_object(const BusSignal *signal, gpointer user)
+{
+        Stream *s = user;
+        if (s->unanswered)
+                ask(s);
+}
+
 static void on_disconnected(Bus *bus, gpointer user)
 {
         Stream *s = user;
@@ -134,6 +144,11 @@ Stream *stream_new(Client *client, const char *path, guint64 after, const Stream
                                                 ".Channel',member='Event',path='%s'",
                                                 path);
         s->subscription = bus_subscribe(bus, rule, on_signal, s);
+        s->object_subscription =
+                bus_subscribe(bus,
+                              "sender='" CLIENT_SERVICE "',interface='org.freedesktop.DBus.ObjectManager',"
+                              "member='InterfacesAdded',path='" NYOTA_ROOT "'",
+                              on_object, s);
         s->name_watch = bus_watch_name(bus, CLIENT_SERVICE, on_name, s);
         bus_on_disconnected(bus, on_disconnected, s);
         ask(s);
@@ -150,6 +165,7 @@ void stream_free(Stream *s)
         bus_on_disconnected(bus, NULL, NULL);
         bus_unwatch_name(bus, s->name_watch);
         bus_unsubscribe(bus, s->subscription);
+        bus_unsubscribe(bus, s->object_subscription);
         g_free(s->path);
         g_free(s);
 }

@@ -78,6 +78,16 @@ def on_terminal(instance, *arguments, answer=None, environment=None):
     return process.wait(), written.decode()
 
 
+def wait_object(instance, path):
+    """Objects come to the bus while the daemon, its name already there, still recovers."""
+    match = instance.client.on_signal(lambda *_: None, signal_name="InterfacesAdded")
+    try:
+        wait_for(lambda: path in instance.client.call(ROOT, kantan.DBUS + ".ObjectManager",
+                                                      "GetManagedObjects"))
+    finally:
+        match.remove()
+
+
 def parsed(done):
     assert done.returncode == DONE, done.stderr
     return json.loads(done.stdout)
@@ -470,7 +480,12 @@ def test_watch_misses_nothing_over_a_restart(instance):
     tool = begin(instance, "--json", "watch", "--since=0", "calc")
     instance.battery("calc").Start()
     heard = [json.loads(tool.stdout.readline())]  # it listens
-    instance.restart()
+    pid, _ = instance.processes("calc")[1]
+    instance.daemon.kill()
+    os.kill(pid, signal.SIGKILL)  # found out, and told, before the service is on the bus again
+    kantan.wait_gone(pid)
+    instance.start()
+    instance.events.wait("ReplicantStopped", "calc", replicant=1)
     instance.battery("calc").Stop()
     last = instance.channel.get("Sequence")
     while heard[-1]["sequence"] < last:
@@ -481,6 +496,30 @@ def test_watch_misses_nothing_over_a_restart(instance):
     stored = instance.client.call(ROOT + "/svc/calc", kantan.NAME + ".Channel", "Since", "tu", 0, 500)
     assert [e["sequence"] for e in heard] == [e[0] for e in stored]
     assert heard[0].keys() == {"sequence", "kind", "time_us", "battery", "detail"}
+
+
+@pytest.mark.parametrize("write", range(4, 8))  # the first ones: its own start, the greeting
+def test_watch_shows_what_was_stored_and_never_told(instance, write):
+    """The daemon dies right after a journal write: what that write holds is only told by the next one."""
+    instance.write_trivial("calc", 2)
+    instance.start(environment={"LD_PRELOAD": os.path.join(BUILD, "tests", "fake", "crash-at-write.so"),
+                                "CRASH_COUNT_FILE": os.path.join(instance.directory, "count"),
+                                "CRASH_AT": str(write)})
+    instance.client.call(ROOT + "/svc/calc", kantan.NAME + ".Channel", "Send", "sa{sv}a{sv}", "x-hello",
+                         {}, {})
+    tool = begin(instance, "--json", "watch", "--since=0", "calc")
+    heard = [json.loads(tool.stdout.readline())]  # it listens
+    instance.battery("calc").send("Start")
+    instance.daemon.wait_exit()
+    instance.start()
+    wait_object(instance, ROOT + "/svc/calc")
+    instance.battery("calc").wait_property("State", "running")
+    last = instance.client.call(ROOT + "/svc/calc", kantan.NAME + ".Channel", "Since", "tu", 0, 500)
+    heard += [json.loads(tool.stdout.readline()) for _ in last[1:]]
+    tool.terminate()
+    out, err = tool.communicate(timeout=30)
+    assert tool.returncode == DONE and out == "", err
+    assert [e["sequence"] for e in heard] == [e[0] for e in last]
 
 
 def test_watch_plain(instance):
