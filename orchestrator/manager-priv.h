@@ -32,11 +32,13 @@ typedef struct Inhibitor {
         Hold *hold;
 } Inhibitor;
 
-/* Somebody waits for a battery to be started or stopped, or for an update to end. */
+/* Somebody waits: for a battery to be started or stopped, for an update to end, or for what came of the
+ * packages that he named. */
 typedef struct Waiter {
-        char *battery; /* START, STOP */
+        char *battery; /* START, STOP; else NULL */
         gboolean start;
-        guint64 update; /* else */
+        guint64 update;      /* or 0 */
+        guint64 transaction; /* or 0 */
         ManagerAnswer answer;
         gpointer user;
 } Waiter;

@@ -236,8 +236,9 @@ static void packages(Manager *m, const Caller *caller, const int *fds, const cha
                 manager_answer(m, answer, user, r, why, NULL);
                 return;
         }
-        t->answer = (void (*)(void))answer;
-        t->answer_user = user;
+        Waiter *w = g_new0(Waiter, 1);
+        *w = (Waiter){.transaction = t->id, .answer = answer, .user = user};
+        g_ptr_array_add(m->waiters, w);
         if (!plan_only)
                 manager_added(m, OBJECT_TRANSACTION, "", t->id);
         /* Not journalled before its packages are known: after a crash nobody waits for it any more. */

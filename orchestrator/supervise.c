@@ -155,7 +155,7 @@ static void answer_settled(Manager *m, Battery *b)
         for (guint i = m->waiters->len; i > 0; i--) {
                 Waiter *w = m->waiters->pdata[i - 1];
                 g_autoptr(GString) failed = g_string_new(NULL);
-                if (w->update || !g_str_equal(w->battery, b->config->name))
+                if (!w->battery || !g_str_equal(w->battery, b->config->name))
                         continue;
                 if (w->start != b->wanted)
                         answer_waiter(m, i - 1, REFUSAL_BUSY, "somebody asked for the opposite meanwhile");

@@ -34,9 +34,18 @@ static void transact_set_state(Manager *m, Transaction *t, TransactionState stat
 
 /* ---- answers to who asked for packages ---- */
 
+static Waiter *take_waiter(Manager *m, const Transaction *t)
+{
+        for (guint i = 0; i < m->waiters->len; i++)
+                if (((const Waiter *)m->waiters->pdata[i])->transaction == t->id)
+                        return g_ptr_array_steal_index(m->waiters, i);
+        return NULL;
+}
+
 static void answer_request(Manager *m, Transaction *t, Refusal code, const char *why)
 {
-        if (!t->answer)
+        g_autofree Waiter *w = take_waiter(m, t);
+        if (!w)
                 return;
         GVariant *result = NULL;
         if (t->plan_only) {
@@ -57,8 +66,7 @@ static void answer_request(Manager *m, Transaction *t, Refusal code, const char 
                 g_variant_unref(g_variant_ref_sink(result));
                 result = NULL;
         }
-        manager_answer(m, (ManagerAnswer)t->answer, t->answer_user, code, why, result);
-        t->answer = NULL;
+        manager_answer(m, w->answer, w->user, code, why, result);
 }
 
 static void forget_plan(Manager *m, Transaction *t)

@@ -58,9 +58,7 @@ typedef struct Transaction {
         gboolean override;         /* option */
         gboolean plan_only;        /* never journalled nor told: somebody wants to see the plan */
         gboolean advancing, again; /* not journalled: guard against looking again from below */
-        void (*answer)(void);      /* not journalled: who asked for packages waits, and with what */
-        gpointer answer_user;
-        gboolean waiting; /* not journalled: for another update of one of its batteries */
+        gboolean waiting;          /* not journalled: for another update of one of its batteries */
 } Transaction;
 
 PackageChange *package_change_new(Operation op, const char *name, const char *old_version,
