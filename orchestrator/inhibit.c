@@ -218,5 +218,11 @@ gboolean inhibit_load(Manager *m, GError **error)
                             g_strerror(errno));
                 return FALSE;
         }
-        return journal_load(m->journal, "inhibitor", load_one, m, error);
+        if (!journal_load(m->journal, "inhibitor", load_one, m, error))
+                return FALSE;
+        g_autoptr(GArray) known = g_array_new(FALSE, FALSE, sizeof(guint64));
+        for (guint k = 0; k < m->inhibitors->len; k++)
+                g_array_append_val(known, ((Inhibitor *)m->inhibitors->pdata[k])->id);
+        hold_sweep(dir, (const guint64 *)known->data, known->len); /* of a journal that was moved away */
+        return TRUE;
 }

@@ -61,6 +61,7 @@ struct Manager {
         GHashTable *cookies;      /* &cookie -> Step that waits for it */
         GPtrArray *inhibitors;
         GPtrArray *waiters;
+        gboolean started; /* what was loaded has been published */
         guint64 sequence, last_transaction, last_update, last_inhibitor, last_cookie;
 };
 
@@ -144,6 +145,7 @@ const char *step_target_version(const Update *u, const Step *s, const char *pack
 void update_begin_stops(Manager *m, Update *u);
 gboolean update_is_stopped(Manager *m, const Update *u);
 void update_track_active(Manager *m, Battery *b);
+void update_note_soak(Manager *m, Update *u, gint64 soak_us);
 void update_arm(Manager *m, Update *u); /* timers of its state, after a restart */
 
 /* ---- transact.c ---- */

@@ -245,6 +245,8 @@ void manager_changed(Manager *m, ObjectKind kind, const char *battery, guint64 i
 
 void manager_added(Manager *m, ObjectKind kind, const char *battery, guint64 id)
 {
+        if (!m->started)
+                return; /* all is published at once at the end of the start */
         outbox_after(m->outbox, do_added, m, g_variant_new("(ust)", (guint32)kind, battery, id));
 }
 
@@ -311,12 +313,25 @@ static void do_answer(gpointer user, GVariant *args)
         g_free(a);
 }
 
+static gboolean on_answer_now(gpointer user)
+{
+        do_answer(NULL, user);
+        return G_SOURCE_REMOVE;
+}
+
 void manager_answer(Manager *m, ManagerAnswer answer, gpointer user, Refusal code, const char *why,
                     GVariant *result)
 {
         PendingAnswer *a = g_new0(PendingAnswer, 1);
         *a = (PendingAnswer){answer, user, code, g_strdup(why), result ? g_variant_ref_sink(result) : NULL};
-        outbox_after(m->outbox, do_answer, m, g_variant_new("(t)", (guint64)(gsize)a));
+        GVariant *args = g_variant_ref_sink(g_variant_new("(t)", (guint64)(gsize)a));
+        if (code != REFUSAL_NONE &&
+            journal_trouble(m->journal)) /* a no rests on nothing that must be durable */
+                g_idle_add_full(G_PRIORITY_DEFAULT, on_answer_now, args, (GDestroyNotify)g_variant_unref);
+        else {
+                outbox_after(m->outbox, do_answer, m, args);
+                g_variant_unref(args);
+        }
 }
 
 /* ---- memory stays flat: the oldest of what is over goes ---- */

@@ -158,6 +158,41 @@ static Refusal check_pin(Transaction *t, Battery *b, const char *qualified, cons
                       c->name, c->new_version, b->config->name);
 }
 
+static gboolean has_target(const Update *u, const char *qualified, const PackageChange *c)
+{
+        const char *to = c->operation == OPERATION_REMOVE ? "" : dash_to_empty(c->new_version);
+        for (guint i = 0; i < u->targets->len; i++) {
+                const Target *t = g_ptr_array_index(u->targets, i);
+                if (g_str_equal(t->package, qualified) && g_str_equal(t->to, to))
+                        return TRUE;
+        }
+        return FALSE;
+}
+
+/* A later call of the same owner brings one more package to an update that has its plan: nothing is switched
+ * yet, so it goes with the others, unless it would need another strategy. */
+static Refusal join_target(Manager *m, Transaction *t, Update *u, Battery *b, const char *qualified,
+                           PackageChange *c, char **ret_why)
+{
+        if (u->state >= UPDATE_RUNNING)
+                return refuse(ret_why, REFUSAL_BUSY,
+                              "update %" G_GUINT64_FORMAT " of battery %s runs already", u->id,
+                              b->config->name);
+        Strategy planned = u->strategy;
+        add_target(m, t, u, b, qualified, c);
+        u->strategy = STRATEGY_AUTO;
+        g_autoptr(Plan) p = update_make_plan(m, u);
+        u->strategy = planned;
+        if (planned == STRATEGY_ROLLING && p->strategy != planned)
+                return refuse(ret_why, REFUSAL_BUSY,
+                              "%s %s needs a full stop, but a roll of battery %s is planned: name all "
+                              "packages in one "
+                              "call",
+                              c->name, c->new_version, b->config->name);
+        update_save(m, u);
+        return REFUSAL_NONE;
+}
+
 static Refusal touch_battery(Manager *m, Transaction *t, Battery *b, const char *qualified, PackageChange *c,
                              char **ret_why)
 {
@@ -178,6 +213,8 @@ static Refusal touch_battery(Manager *m, Transaction *t, Battery *b, const char 
                 u = transact_add_update(m, t, b);
         if (u->state == UPDATE_PENDING)
                 add_target(m, t, u, b, qualified, c);
+        else if (!has_target(u, qualified, c))
+                return join_target(m, t, u, b, qualified, c, ret_why);
         return REFUSAL_NONE;
 }
 
@@ -223,10 +260,14 @@ static char *compatibility_of(Manager *m, const char *package, const char *versi
 Plan *update_make_plan(Manager *m, Update *u)
 {
         Battery *b = battery_of(m, u->battery);
-        const Target *first = u->targets->len ? g_ptr_array_index(u->targets, 0) : NULL;
-        const char *package = first ? first->package : "";
-        g_autofree char *from_c = compatibility_of(m, package, u->from),
-                        *to_c = compatibility_of(m, package, u->to);
+        g_autofree char *from_c = NULL, *to_c = NULL;
+        for (guint i = 0; i < u->targets->len && g_strcmp0(from_c, to_c) == 0; i++) {
+                const Target *t = g_ptr_array_index(u->targets, i); /* the first that changes it decides */
+                g_free(from_c);
+                g_free(to_c);
+                from_c = compatibility_of(m, t->package, t->from);
+                to_c = compatibility_of(m, t->package, t->to);
+        }
         g_autoptr(GArray) snapshot = plan_snapshot(b);
         PlanInput in = {.config = b->config,
                         .replicants = (const PlanReplicant *)snapshot->data,

@@ -180,6 +180,24 @@ static void resume_transaction(Manager *m, Transaction *t)
                 transact_advance(m, t);
 }
 
+/* Before the bus name is ours, so that whoever sees the name finds the objects. */
+static void publish_all(Manager *m, GList *batteries, GList *updates, GList *transactions)
+{
+        m->started = TRUE;
+        if (!m->publisher)
+                return;
+        for (GList *l = batteries; l; l = l->next) {
+                Battery *b = l->data;
+                m->publisher->added(OBJECT_BATTERY, b, m->publisher_user);
+                for (guint i = 0; i < b->replicants->len; i++)
+                        m->publisher->added(OBJECT_REPLICANT, b->replicants->pdata[i], m->publisher_user);
+        }
+        for (GList *l = updates; l; l = l->next)
+                m->publisher->added(OBJECT_UPDATE, l->data, m->publisher_user);
+        for (GList *l = transactions; l; l = l->next)
+                m->publisher->added(OBJECT_TRANSACTION, l->data, m->publisher_user);
+}
+
 gboolean manager_start(Manager *m, GError **error)
 {
         m->sequence = journal_last_sequence(m->journal);
@@ -195,6 +213,7 @@ gboolean manager_start(Manager *m, GError **error)
                         look_at_replicant(m, b, b->replicants->pdata[i]);
                 b->told_active = 0;
         }
+        publish_all(m, batteries, updates, transactions);
         for (GList *l = updates; l; l = l->next)
                 if (!update_is_final(l->data))
                         resume_update(m, l->data);

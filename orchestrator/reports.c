@@ -8,7 +8,12 @@ char *replicant_link_version(Manager *m, const Replicant *r)
         Battery *b = battery_of(m, r->battery);
         const char *package = battery_main_package(b);
         char *v = package ? m->installer->version_of(m->installer, r->battery, r->id, package) : NULL;
-        return v ? v : g_strdup(b->version);
+        const Update *u = r->step && r->step->update ? manager_update(m, r->step->update) : NULL;
+        if (v)
+                return v;
+        if (u) /* files in place: what its update brings is what it starts with */
+                return g_strdup(r->step->back ? u->from : u->to);
+        return g_strdup(b->version);
 }
 
 static void on_forked(Manager *m, Replicant *r, const PortEvent *e)

@@ -2,6 +2,7 @@
 /* An update's course: who writes its state, what each state begins, which step goes next, when it has
  * failed and what then, and its one verdict. */
 #include "orchestrator/manager-priv.h"
+#include "orchestrator/model/version.h"
 
 static const BatteryConfig *config_of(Manager *m, const Update *u)
 {
@@ -35,6 +36,15 @@ static void on_warned(gpointer user)
 }
 
 static void on_deadline(gpointer user);
+
+/* A soak is no standstill: the deadline counts from its end. */
+void update_note_soak(Manager *m, Update *u, gint64 soak_us)
+{
+        clock_cancel(m->clock, &u->deadline_timer);
+        u->deadline_timer =
+                clock_at(m->clock, clock_boot_us(m->clock) + soak_us + config_of(m, u)->progress_deadline_us,
+                         on_deadline, u);
+}
 
 static void arm_deadline(Manager *m, Update *u)
 {
@@ -86,7 +96,9 @@ static void settle_versions(Manager *m, Update *u, Battery *b)
                         if (!g_str_equal(t->from, t->to))
                                 g_hash_table_insert(b->previous, g_strdup(t->package), g_strdup(t->from));
                         g_hash_table_insert(b->versions, g_strdup(t->package), g_strdup(t->to));
-                        g_hash_table_remove(b->pins, t->package);
+                        const char *pin = g_hash_table_lookup(b->pins, t->package);
+                        if (pin && (u->person || version_compare(t->to, pin) > 0))
+                                g_hash_table_remove(b->pins, t->package);
                 } else if (u->state == UPDATE_ROLLED_BACK && u->switched) {
                         g_hash_table_insert(b->pins, g_strdup(t->package), g_strdup(t->to));
                 }

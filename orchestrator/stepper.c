@@ -164,6 +164,7 @@ static void soak_on(Manager *m, Step *s)
         gint64 time = soak_time(m, s);
         if (s->part == SOAK_TIME && time > 0) {
                 s->timer = clock_at(m->clock, clock_boot_us(m->clock) + time, on_soaked, s);
+                update_note_soak(m, update_of(m, s), time);
                 return;
         }
         if (s->part <= SOAK_CHECK && time > 0 && c->check) {

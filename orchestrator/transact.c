@@ -348,11 +348,12 @@ void transact_update_moved(Manager *m, Update *u)
                 return;
         if (t->state == TRANSACTION_PREPARING &&
             (u->state == UPDATE_VETOED || u->state == UPDATE_CANCELLED)) {
-                transact_refuse(m, t, u->state == UPDATE_VETOED ? REFUSAL_VETOED : REFUSAL_HELD, u->reason);
+                transact_refuse(m, t, REFUSAL_VETOED, u->reason);
         } else if (update_is_final(u) && u->state != UPDATE_DONE && t->state == TRANSACTION_FINISHING) {
                 if (u->state == UPDATE_ROLLED_BACK)
                         restore_current(m, t, u);
-                take_back_dependants(m, t, u);
+                if (t->success) /* else all go back together, each for the same reason */
+                        take_back_dependants(m, t, u);
         }
         transact_advance(m, t);
         if (update_is_final(u))

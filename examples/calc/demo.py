@@ -83,6 +83,7 @@ class Demo:
     def __init__(self, directory):
         self.dir = directory
         self.processes, self.events, self.rows, self.bad = [], [], [], []
+        self.over = False
         self.loop = GLib.MainContext.default()
 
     def path(self, *parts):
@@ -142,7 +143,7 @@ class Demo:
     # --- what is told ---
 
     def on_event(self, sequence, kind, time_us, battery, detail):
-        if self.events and sequence <= self.events[-1][0]:
+        if self.over or (self.events and sequence <= self.events[-1][0]):
             return
         self.events.append((int(sequence), str(kind), int(time_us), dict(detail)))
         words = []
@@ -276,6 +277,7 @@ class Demo:
             print(paint("32", "Every verdict, every version and the floor are as they must be."))
 
     def clean(self):
+        self.over = True  # nothing more is printed: whoever read it may be gone
         if hasattr(self, "sampler"):
             self.sampler.stop = True
         try:

@@ -12,6 +12,7 @@
 #include "store/installer.h"
 
 #include <glib-unix.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -290,6 +291,8 @@ int main(int argc, char **argv)
                 return 0;
         }
         umask(022);
+        signal(SIGXFSZ, SIG_IGN); /* a file-size limit is a full disk to us, not an end */
+        signal(SIGPIPE, SIG_IGN);
         d.clock = clock_new_system();
         d.paths = paths_new(d.options.config, d.options.state);
         if (start(&d, &error)) {

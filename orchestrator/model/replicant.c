@@ -100,8 +100,8 @@ GVariant *replicant_to_record(const Replicant *r)
                          g_variant_new_int32(r->pid), "start_ticks", g_variant_new_uint64(r->start_ticks),
                          "ready", g_variant_new_boolean(r->ready), "admitted",
                          g_variant_new_boolean(r->admitted), "drained", g_variant_new_boolean(r->drained),
-                         "failed", g_variant_new_boolean(r->failed), "version",
-                         g_variant_new_string(r->version), NULL);
+                         "failed", g_variant_new_boolean(r->failed), "health",
+                         g_variant_new_string(r->health), "version", g_variant_new_string(r->version), NULL);
 }
 
 Replicant *replicant_from_record(const char *id, GVariant *body)
@@ -121,6 +121,8 @@ Replicant *replicant_from_record(const char *id, GVariant *body)
         r->admitted = dict_b(body, "admitted", FALSE);
         r->drained = dict_b(body, "drained", FALSE);
         r->failed = dict_b(body, "failed", FALSE);
+        g_free(r->health);
+        r->health = g_strdup(dict_str(body, "health", "unknown"));
         g_free(r->version);
         r->version = g_strdup(dict_str(body, "version", ""));
         return r;
