@@ -33,7 +33,7 @@ BATTERIES = {"one": "", "two": "one"}  # name: After=
 VERSIONS = {"one": ("1.0", "1.1", "1.2", "2.0"), "two": ("1.0", "1.1")}
 
 Job = namedtuple("Job", "scenario at when again stage")  # at 0: not killed; again: at a write of the recovery
-Result = namedtuple("Result", "job killed writes recovery_writes problems updates least seconds log")
+Result = namedtuple("Result", "job killed twice writes recovery_writes problems updates least seconds log")
 
 INFO = """<?xml version="1.0" encoding="UTF-8"?>
 <package-info xmlns="urn:kantan:package-info:1" name="{name}" uuid="820178bb-af90-4dda-8bf6-58963131541{n}">
@@ -165,7 +165,7 @@ def leftovers(state):
 class Run:
     def __init__(self, job):
         self.job, self.scenario = job, SCENARIOS[job.scenario]
-        self.problems, self.manager, self.request, self.woken = [], None, None, None
+        self.problems, self.manager, self.request, self.twice = [], None, None, False
         self.instance = kantan.Instance()
         os.rmdir(self.instance.state) if os.path.isdir(self.instance.state) else None
         subprocess.run(["cp", "-a", os.path.join(job.stage, "state"), self.instance.state], check=True)
@@ -317,20 +317,51 @@ class Run:
             GLib.source_remove(tick)
 
     # -- all of it --
+    def at_rest(self, managed):
+        """What converge() waits for, in one answer."""
+        of = {}
+        for path, interfaces in managed.items():
+            for name, properties in interfaces.items():
+                of.setdefault(name.rpartition(".")[2], {})[path] = properties
+        batteries = [of["Battery"][f"{kantan.ROOT}/svc/{b}"] for b in self.scenario.goals]
+        return (all(t["State"] in OVER for t in of.get("Transaction", {}).values())
+                and all(u["State"] in FINAL for u in of.get("Update", {}).values())
+                and all(b["State"] == "running" and b["CurrentUpdate"] == "/" for b in batteries))
+
+    def rest_or_die(self, daemon):
+        """Waits until all rests or DAEMON is dead; asks on and on, since a dead one tells no change."""
+        found, asked = [], []
+
+        def ask():
+            if asked and asked[-1].done and asked[-1].result and self.asked():
+                found.append(self.at_rest(asked[-1].result))
+            if not asked or asked[-1].done:
+                asked[:] = [self.instance.client.send(kantan.ROOT, kantan.DBUS + ".ObjectManager",
+                                                      "GetManagedObjects", timeout=5)]
+            return GLib.SOURCE_CONTINUE
+
+        tick = GLib.timeout_add(20, ask)
+        try:
+            wait_for(lambda: daemon.status is not None or any(found), 30, "rest or death")
+        finally:
+            GLib.source_remove(tick)
+
     def recover(self):
-        """The new daemon; with AGAIN it is killed at a write of its own, and a third one started."""
+        """The new daemon; with AGAIN it is killed at a write of its own, and a third one started. Returns
+        how many writes the second one had."""
         if not self.job.again:
             self.instance.start()
             return 0
         self.count_from(0)
+        self.instance.client.wait_name(kantan.NAME, owned=False)
         daemon = self.instance.launch(environment=self.killer(self.job.again, self.job.when))
-        wait_for(lambda: daemon.status is not None or (self.asked() and self.finished()), 30, "its end")
-        if daemon.status is None:
-            self.written_out()
-            kantan.settle()
+        self.rest_or_die(daemon)
+        writes = self.counted()
         if daemon.status is not None:
+            self.check(daemon.status == -9, f"the second one ended with {daemon.status}")
+            self.twice = True
             self.instance.start()
-        return self.counted()
+        return writes
 
     def play(self):
         job, began = self.job, time.monotonic()
@@ -354,7 +385,7 @@ class Run:
         if self.scenario.rolling and "one" in self.scenario.rolling:
             self.check(watcher.least >= FLOOR, f"only {watcher.least} processes were alive")
         self.judge(before, at_death, verdicts)
-        return Result(job, killed, writes, recovery, self.problems,
+        return Result(job, killed, self.twice, writes, recovery, self.problems,
                       {b: v[0] for b, v in verdicts.items()}, watcher.least, time.monotonic() - began,
                       self.instance.log if self.problems else "")
 
@@ -373,7 +404,8 @@ def run(job):
         result = play.play()
     except (AssertionError, OSError, kantan.Refused) as error:
         daemon = play.instance.daemon if play.instance.daemons else None
-        result = Result(job, bool(daemon and daemon.status == -9) or len(play.instance.daemons) > 1, 0, 0,
+        result = Result(job, bool(daemon and daemon.status == -9) or len(play.instance.daemons) > 1,
+                        play.twice, 0, 0,
                         play.problems + [f"{type(error).__name__}: {error}"], {}, 0,
                         time.monotonic() - began, play.instance.log)
     complaints = play.close()

@@ -81,3 +81,17 @@ def test_killed_before_a_write(pool, stage, scenario):
     results = run_all(pool, [Job(scenario, k, "before", 0, stage) for k in points])
     judge(results, len(points))
     assert all(r.writes == r.job.at for r in results)
+
+
+@pytest.mark.deadline(240)
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_killed_again_while_it_recovers(pool, stage, scenario, capsys):
+    """A sample: from every fourth death on, the second daemon is killed at each of its first writes."""
+    jobs = [Job(scenario, k, "after", again, stage)
+            for k in range(2, count(pool, stage, scenario), 4) for again in range(1, 5)]
+    results = run_all(pool, jobs)
+    judge(results, len(jobs))
+    twice = sum(r.twice for r in results)  # some recoveries have fewer writes than four
+    assert twice >= len(jobs) / 2
+    with capsys.disabled():
+        print(f"\ncrash matrix, {scenario}: {twice} killed twice, all converged")
