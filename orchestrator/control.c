@@ -35,6 +35,7 @@ static Refusal begin_update(Manager *m, const Caller *caller, const Order *order
                             guint64 *ret_id, char **ret_why)
 {
         Transaction *t = transaction_new(++m->last_transaction, "internal");
+        g_free(t->initiator);
         t->initiator = manager_initiator(caller);
         t->uid = caller ? caller->uid : 0;
         t->person = TRUE;

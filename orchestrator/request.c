@@ -87,6 +87,7 @@ static Transaction *find_owned(Manager *m, int pid, const char *name)
 static Transaction *add_transaction(Manager *m, const Caller *caller, const char *manager)
 {
         Transaction *t = transaction_new(++m->last_transaction, manager);
+        g_free(t->initiator);
         t->initiator = manager_initiator(caller);
         t->uid = caller ? caller->uid : 0;
         g_hash_table_insert(m->transactions, &t->id, t);
