@@ -87,25 +87,29 @@ static void enter_running(Manager *m, Update *u)
         arm_deadline(m, u);
 }
 
-/* What the battery is to run from now on, and what is not to come back by itself. */
-static void settle_versions(Manager *m, Update *u, Battery *b)
+/* What the battery is to run from now on, and what is not to come back by itself. An update that failed
+ * while it went back has not made its version the battery's: what starts again is to be the old one. */
+static void settle_versions(Update *u, Battery *b, UpdateState before)
 {
+        gboolean gone_back = u->state == UPDATE_ROLLED_BACK || before == UPDATE_ROLLING_BACK;
+        gboolean taken = u->state == UPDATE_DONE || (u->state == UPDATE_FAILED && !gone_back);
+        gboolean pinned = u->switched && gone_back && u->state != UPDATE_CANCELLED;
         for (guint i = 0; i < u->targets->len; i++) {
                 const Target *t = g_ptr_array_index(u->targets, i);
-                if (u->state == UPDATE_DONE || u->state == UPDATE_FAILED) {
+                if (taken) {
                         if (!g_str_equal(t->from, t->to))
                                 g_hash_table_insert(b->previous, g_strdup(t->package), g_strdup(t->from));
                         g_hash_table_insert(b->versions, g_strdup(t->package), g_strdup(t->to));
                         const char *pin = g_hash_table_lookup(b->pins, t->package);
                         if (pin && (u->person || version_compare(t->to, pin) > 0))
                                 g_hash_table_remove(b->pins, t->package);
-                } else if (u->state == UPDATE_ROLLED_BACK && u->switched) {
+                } else if (pinned) {
                         g_hash_table_insert(b->pins, g_strdup(t->package), g_strdup(t->to));
                 }
         }
         if (u->state == UPDATE_DONE && !*u->to)
                 b->wanted = FALSE;
-        if (u->state == UPDATE_DONE || u->state == UPDATE_FAILED) {
+        if (taken) {
                 g_free(b->version);
                 b->version = g_strdup(u->to);
         }
@@ -153,7 +157,7 @@ static void answer_waiters(Manager *m, Update *u)
         }
 }
 
-static void enter_final(Manager *m, Update *u)
+static void enter_final(Manager *m, Update *u, UpdateState before)
 {
         Battery *b = battery_of(m, u->battery);
         u->finished_us = clock_real_us(m->clock);
@@ -163,7 +167,7 @@ static void enter_final(Manager *m, Update *u)
                 b->update = 0;
                 b->update_runs = FALSE;
         }
-        settle_versions(m, u, b);
+        settle_versions(u, b, before);
         reload_apply_next(m, b);
         battery_save(m, b);
         if (u->started_us || u->state == UPDATE_VETOED || u->warn_end_us)
@@ -175,7 +179,8 @@ static void enter_final(Manager *m, Update *u)
 static void update_set_state(Manager *m, Update *u, UpdateState state, const char *why)
 {
         Battery *b = battery_of(m, u->battery);
-        g_assert(u->state != state);
+        UpdateState before = u->state;
+        g_assert(before != state);
         clock_cancel(m->clock, &u->timer);
         u->state = state;
         u->runner = m;
@@ -189,7 +194,7 @@ static void update_set_state(Manager *m, Update *u, UpdateState state, const cha
         else if (state == UPDATE_RUNNING)
                 enter_running(m, u);
         else if (update_is_final(u))
-                enter_final(m, u);
+                enter_final(m, u, before);
         arm_deadline(m, u);
         update_save(m, u);
         update_track_active(m, b);
