@@ -62,6 +62,7 @@ struct Manager {
         GPtrArray *inhibitors;
         GPtrArray *waiters;
         gboolean started; /* what was loaded has been published */
+        gboolean trim_due;
         guint64 sequence, last_transaction, last_update, last_inhibitor, last_cookie;
 };
 
@@ -83,6 +84,7 @@ Battery *battery_of(Manager *m, const char *name);
 char *update_path(guint64 id);
 Update *battery_current_update(Manager *m, Battery *b);
 char *manager_initiator(const Caller *caller);
+/* Drops what is over and too old, once nobody further up the stack can hold it any more. */
 void manager_trim(Manager *m);
 /* A new cookie that leads back to (battery, replicant) or (transaction, change). */
 guint64 manager_cookie(Manager *m);

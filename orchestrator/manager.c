@@ -368,9 +368,11 @@ static gboolean transaction_is_over(Manager *m, const Transaction *t)
         return TRUE;
 }
 
-void manager_trim(Manager *m)
+static void do_trim(gpointer user, GVariant *args)
 {
+        Manager *m = user;
         guint over = 0;
+        m->trim_due = FALSE;
         g_autoptr(GList) updates = manager_updates(m);
         for (GList *l = updates; l; l = l->next)
                 over += update_is_final(l->data);
@@ -388,6 +390,13 @@ void manager_trim(Manager *m)
                         drop_transaction(m, l->data);
                         over--;
                 }
+}
+
+void manager_trim(Manager *m)
+{
+        if (!m->trim_due)
+                outbox_after(m->outbox, do_trim, m, NULL);
+        m->trim_due = TRUE;
 }
 
 /* ---- the door ---- */

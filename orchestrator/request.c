@@ -167,7 +167,6 @@ void manager_begin(Manager *m, const Caller *caller, const char *manager, GVaria
         Transaction *t = manager_transaction(m, id);
         if (r == REFUSAL_NONE && t)
                 transact_advance(m, t);
-        manager_trim(m);
 }
 
 void manager_find(Manager *m, guint owner, ManagerAnswer answer, gpointer user)
@@ -244,7 +243,6 @@ static void packages(Manager *m, const Caller *caller, const int *fds, const cha
                 manager_added(m, OBJECT_TRANSACTION, "", t->id);
         /* Not journalled before its packages are known: after a crash nobody waits for it any more. */
         transact_advance(m, t);
-        manager_trim(m);
 }
 
 void manager_update_packages(Manager *m, const Caller *caller, const int *fds, const char *const *names,

@@ -28,8 +28,10 @@ static void transact_set_state(Manager *m, Transaction *t, TransactionState stat
         if (state == TRANSACTION_GRANTED || state == TRANSACTION_REFUSED)
                 outbox_after(m->outbox, do_verdict, m,
                              g_variant_new("(tbs)", t->id, state == TRANSACTION_GRANTED, t->reason));
-        if (state == TRANSACTION_REFUSED || state == TRANSACTION_CLOSED)
+        if (state == TRANSACTION_REFUSED || state == TRANSACTION_CLOSED) {
                 m->owner->unwatch(m->owner, t->id);
+                manager_trim(m);
+        }
 }
 
 /* ---- answers to who asked for packages ---- */
@@ -145,8 +147,9 @@ static gboolean may_stop(Manager *m, const Transaction *t, const Update *u)
                 Update *v = transact_update(m, t, i);
                 if (!v || v == u)
                         continue;
-                const BatteryConfig *c = battery_of(m, v->battery)->config;
-                if (g_strv_contains((const char *const *)c->after, u->battery) && !is_down_or_rolling(m, v))
+                Battery *b = battery_of(m, v->battery);
+                if (b && g_strv_contains((const char *const *)b->config->after, u->battery) &&
+                    !is_down_or_rolling(m, v))
                         return FALSE;
         }
         return TRUE;
@@ -240,10 +243,8 @@ static void finish_updates(Manager *m, Transaction *t)
                 if (u && u->state == UPDATE_REPLACING)
                         run_or_cancel(m, u);
         }
-        if (all_are(m, t, is_over) && t->state == TRANSACTION_FINISHING) {
+        if (all_are(m, t, is_over) && t->state == TRANSACTION_FINISHING)
                 transact_set_state(m, t, TRANSACTION_CLOSED, NULL);
-                manager_trim(m);
-        }
 }
 
 static void do_set_current(gpointer user, GVariant *args)
@@ -310,9 +311,8 @@ static void take_back_dependants(Manager *m, Transaction *t, const Update *faile
 {
         for (guint i = 0; i < t->updates->len; i++) {
                 Update *u = transact_update(m, t, i);
-                if (!u || u == failed ||
-                    !g_strv_contains((const char *const *)battery_of(m, u->battery)->config->requires,
-                                     failed->battery))
+                Battery *b = u && u != failed ? battery_of(m, u->battery) : NULL;
+                if (!b || !g_strv_contains((const char *const *)b->config->requires, failed->battery))
                         continue;
                 g_autofree char *why =
                         g_strdup_printf("battery %s, which it requires, was not updated", failed->battery);
