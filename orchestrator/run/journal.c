@@ -107,6 +107,11 @@ gboolean journal_batch_is_empty(const JournalBatch *b)
         return b->ops->len == 0;
 }
 
+gboolean journal_batch_is_full(const JournalBatch *b)
+{
+        return b->ops->len >= JOURNAL_BATCH_MAX;
+}
+
 /* ---- jobs ---- */
 
 static JournalJob *job_new(JournalJobKind kind)

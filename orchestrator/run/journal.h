@@ -40,6 +40,8 @@ void journal_batch_delete(JournalBatch *b, const char *kind, const char *id);
 void journal_batch_event(JournalBatch *b, guint64 sequence, const char *kind, gint64 time_us,
                          const char *battery, GVariant *detail);
 gboolean journal_batch_is_empty(const JournalBatch *b);
+/* It holds JOURNAL_BATCH_MAX changes: nothing more may be added. */
+gboolean journal_batch_is_full(const JournalBatch *b);
 
 typedef void (*JournalDone)(gpointer user);
 /* Takes BATCH. DONE (may be NULL) runs on the default main context once it is durable. */

@@ -19,6 +19,7 @@ struct Outbox {
         Journal *journal;
         JournalBatch *batch;
         GArray *effects;
+        GArray *soon;     /* those that wait for no batch */
         GQueue under_way; /* of Parcel */
         GSource *idle;
 };
@@ -57,18 +58,34 @@ static void parcel_done(gpointer user)
         g_free(p);
 }
 
+static void hand_over(Outbox *o, GArray *effects)
+{
+        Parcel *p = g_new0(Parcel, 1);
+        p->outbox = o;
+        p->effects = effects;
+        g_queue_push_tail(&o->under_way, p);
+        JournalBatch *batch = o->batch;
+        o->batch = journal_batch_new();
+        journal_write(o->journal, batch, parcel_done, p);
+}
+
+/* A turn that changes more than a batch may hold is written in several, one after the other; its effects
+ * wait for the last. A crash between them is one between turns. */
+static void make_room(Outbox *o)
+{
+        if (journal_batch_is_full(o->batch))
+                hand_over(o, effects_new());
+}
+
 static void flush(Outbox *o)
 {
+        g_autoptr(GArray) soon = g_steal_pointer(&o->soon);
+        o->soon = effects_new();
+        effects_run(soon);
         g_autoptr(GArray) effects = g_steal_pointer(&o->effects);
         o->effects = effects_new();
         if (!journal_batch_is_empty(o->batch)) {
-                Parcel *p = g_new0(Parcel, 1);
-                p->outbox = o;
-                p->effects = g_steal_pointer(&effects);
-                g_queue_push_tail(&o->under_way, p);
-                JournalBatch *batch = o->batch;
-                o->batch = journal_batch_new();
-                journal_write(o->journal, batch, parcel_done, p);
+                hand_over(o, g_steal_pointer(&effects));
         } else if (!g_queue_is_empty(&o->under_way)) {
                 Parcel *last = g_queue_peek_tail(&o->under_way);
                 for (guint i = 0; i < effects->len; i++) {
@@ -101,6 +118,7 @@ Outbox *outbox_new(Journal *journal)
         o->journal = journal;
         o->batch = journal_batch_new();
         o->effects = effects_new();
+        o->soon = effects_new();
         g_queue_init(&o->under_way);
         o->idle = g_source_new(&idle_funcs, sizeof(GSource));
         g_source_set_static_name(o->idle, "outbox");
@@ -121,6 +139,7 @@ void outbox_free(Outbox *o)
         g_source_unref(o->idle);
         journal_batch_free(o->batch);
         g_array_unref(o->effects);
+        g_array_unref(o->soon);
         g_free(o);
 }
 
@@ -132,12 +151,14 @@ static void arm(Outbox *o)
 
 void outbox_put(Outbox *o, const char *kind, const char *id, const char *battery, GVariant *body)
 {
+        make_room(o);
         journal_batch_put(o->batch, kind, id, battery, body);
         arm(o);
 }
 
 void outbox_delete(Outbox *o, const char *kind, const char *id)
 {
+        make_room(o);
         journal_batch_delete(o->batch, kind, id);
         arm(o);
 }
@@ -145,6 +166,7 @@ void outbox_delete(Outbox *o, const char *kind, const char *id)
 void outbox_event(Outbox *o, guint64 sequence, const char *kind, gint64 time_us, const char *battery,
                   GVariant *detail)
 {
+        make_room(o);
         journal_batch_event(o->batch, sequence, kind, time_us, battery, detail);
         arm(o);
 }
@@ -153,5 +175,12 @@ void outbox_after(Outbox *o, OutboxFunc func, gpointer user, GVariant *args)
 {
         Effect e = {func, user, args ? g_variant_ref_sink(args) : NULL};
         g_array_append_val(o->effects, e);
+        arm(o);
+}
+
+void outbox_soon(Outbox *o, OutboxFunc func, gpointer user, GVariant *args)
+{
+        Effect e = {func, user, args ? g_variant_ref_sink(args) : NULL};
+        g_array_append_val(o->soon, e);
         arm(o);
 }

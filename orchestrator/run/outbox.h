@@ -13,7 +13,7 @@ Outbox *outbox_new(Journal *journal);
 /* Effects not yet run are dropped. */
 void outbox_free(Outbox *o);
 
-/* As journal_batch_*; BODY and DETAIL are consumed if floating. */
+/* As journal_batch_*, without their limit of changes; BODY and DETAIL are consumed if floating. */
 void outbox_put(Outbox *o, const char *kind, const char *id, const char *battery, GVariant *body);
 void outbox_delete(Outbox *o, const char *kind, const char *id);
 void outbox_event(Outbox *o, guint64 sequence, const char *kind, gint64 time_us, const char *battery,
@@ -23,3 +23,6 @@ void outbox_event(Outbox *o, guint64 sequence, const char *kind, gint64 time_us,
  * ARGS (consumed if floating, may be NULL) names: they may be gone by then. */
 typedef void (*OutboxFunc)(gpointer user, GVariant *args);
 void outbox_after(Outbox *o, OutboxFunc func, gpointer user, GVariant *args);
+/* FUNC(USER, ARGS) runs at the end of this turn, whatever has become durable: for what follows from nothing
+ * that is put. */
+void outbox_soon(Outbox *o, OutboxFunc func, gpointer user, GVariant *args);
