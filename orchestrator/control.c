@@ -11,9 +11,8 @@ static void say(Manager *m, ManagerAnswer answer, gpointer user, Refusal code, c
 
 static Refusal check_idle(Manager *m, Battery *b, char **ret_why)
 {
-        if (journal_trouble(m->journal))
-                return refuse(ret_why, REFUSAL_LIMITS_EXCEEDED, "the journal cannot be written: %s",
-                              journal_trouble(m->journal));
+        if (manager_check_journal(m, ret_why) != REFUSAL_NONE)
+                return REFUSAL_LIMITS_EXCEEDED;
         if (b->update)
                 return refuse(ret_why, REFUSAL_BUSY,
                               "battery %s is being updated (update %" G_GUINT64_FORMAT
@@ -384,6 +383,8 @@ void manager_update_do(Manager *m, const Caller *caller, guint64 update, UpdateV
                 say(m, answer, user, REFUSAL_NOT_FOUND, "there is no such update");
                 return;
         }
-        Refusal r = update_do(m, u, verb, &why);
+        Refusal r = manager_check_journal(m, &why);
+        if (r == REFUSAL_NONE)
+                r = update_do(m, u, verb, &why);
         say(m, answer, user, r, why);
 }

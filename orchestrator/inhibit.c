@@ -102,9 +102,8 @@ static Refusal check(Manager *m, const Caller *caller, const char *battery, cons
         if (!*who || strlen(who) > TEXT_MAX || strlen(why) > TEXT_MAX)
                 return refuse(ret_why, REFUSAL_INVALID_ARGUMENT, "say who, and why, in at most %d bytes each",
                               TEXT_MAX);
-        if (journal_trouble(m->journal))
-                return refuse(ret_why, REFUSAL_LIMITS_EXCEEDED, "the journal cannot be written: %s",
-                              journal_trouble(m->journal));
+        if (manager_check_journal(m, ret_why) != REFUSAL_NONE)
+                return REFUSAL_LIMITS_EXCEEDED;
         if (m->inhibitors->len >= m->limits->inhibitors ||
             held_by(m, caller->uid) >= m->limits->inhibitors_per_uid)
                 return refuse(ret_why, REFUSAL_LIMITS_EXCEEDED,

@@ -77,9 +77,14 @@ void step_save(Manager *m, Step *s);
 void transaction_save(Manager *m, Transaction *t);
 void manager_changed(Manager *m, ObjectKind kind, const char *battery, guint64 id);
 void manager_added(Manager *m, ObjectKind kind, const char *battery, guint64 id);
-/* Answers after all that was put so far is durable. RESULT may be NULL. */
+/* Answers after all that was put so far is durable. RESULT may be NULL. While the journal cannot be written
+ * nothing becomes durable, and a refusal does not wait for that: it has changed nothing. */
 void manager_answer(Manager *m, ManagerAnswer answer, gpointer user, Refusal code, const char *why,
                     GVariant *result);
+/* To who only looks: not held up by a journal that cannot be written. */
+void manager_answer_seen(Manager *m, ManagerAnswer answer, gpointer user, GVariant *result);
+/* LIMITS_EXCEEDED, with words, while the journal cannot be written. */
+Refusal manager_check_journal(Manager *m, char **ret_why);
 Battery *battery_of(Manager *m, const char *name);
 char *update_path(guint64 id);
 Update *battery_current_update(Manager *m, Battery *b);

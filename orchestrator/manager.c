@@ -8,6 +8,8 @@ static void battery_free_value(gpointer p)
         battery_free(p);
 }
 
+static void on_trouble(const char *trouble, gpointer user);
+
 Manager *manager_new(Journal *journal, Clock *clock, const Paths *paths, const BatterySource *source,
                      const Limits *limits)
 {
@@ -25,6 +27,7 @@ Manager *manager_new(Journal *journal, Clock *clock, const Paths *paths, const B
         m->cookies = g_hash_table_new(g_int64_hash, g_int64_equal);
         m->inhibitors = g_ptr_array_new_with_free_func((GDestroyNotify)inhibitor_free);
         m->waiters = g_ptr_array_new();
+        journal_on_trouble(journal, on_trouble, m);
         return m;
 }
 
@@ -313,25 +316,51 @@ static void do_answer(gpointer user, GVariant *args)
         g_free(a);
 }
 
-static gboolean on_answer_now(gpointer user)
+static GVariant *pending_answer(ManagerAnswer answer, gpointer user, Refusal code, const char *why,
+                                GVariant *result)
 {
-        do_answer(NULL, user);
-        return G_SOURCE_REMOVE;
+        PendingAnswer *a = g_new0(PendingAnswer, 1);
+        *a = (PendingAnswer){answer, user, code, g_strdup(why), result ? g_variant_ref_sink(result) : NULL};
+        return g_variant_new("(t)", (guint64)(gsize)a);
 }
 
 void manager_answer(Manager *m, ManagerAnswer answer, gpointer user, Refusal code, const char *why,
                     GVariant *result)
 {
-        PendingAnswer *a = g_new0(PendingAnswer, 1);
-        *a = (PendingAnswer){answer, user, code, g_strdup(why), result ? g_variant_ref_sink(result) : NULL};
-        GVariant *args = g_variant_ref_sink(g_variant_new("(t)", (guint64)(gsize)a));
-        if (code != REFUSAL_NONE &&
-            journal_trouble(m->journal)) /* a no rests on nothing that must be durable */
-                g_idle_add_full(G_PRIORITY_DEFAULT, on_answer_now, args, (GDestroyNotify)g_variant_unref);
-        else {
+        GVariant *args = pending_answer(answer, user, code, why, result);
+        if (code != REFUSAL_NONE && journal_trouble(m->journal))
+                outbox_soon(m->outbox, do_answer, m, args);
+        else
                 outbox_after(m->outbox, do_answer, m, args);
-                g_variant_unref(args);
-        }
+}
+
+void manager_answer_seen(Manager *m, ManagerAnswer answer, gpointer user, GVariant *result)
+{
+        GVariant *args = pending_answer(answer, user, REFUSAL_NONE, NULL, result);
+        if (journal_trouble(m->journal))
+                outbox_soon(m->outbox, do_answer, m, args);
+        else
+                outbox_after(m->outbox, do_answer, m, args);
+}
+
+/* ---- trouble with the journal ---- */
+
+Refusal manager_check_journal(Manager *m, char **ret_why)
+{
+        if (!journal_trouble(m->journal))
+                return REFUSAL_NONE;
+        return refuse(ret_why, REFUSAL_LIMITS_EXCEEDED,
+                      "the journal cannot be written (%s): make room, nothing new is begun until then",
+                      journal_trouble(m->journal));
+}
+
+/* Told past the outbox, which waits for the journal. */
+static void on_trouble(const char *trouble, gpointer user)
+{
+        Manager *m = user;
+        g_autoptr(GList) batteries = manager_batteries(m);
+        for (GList *l = batteries; l && m->publisher; l = l->next)
+                m->publisher->changed(OBJECT_BATTERY, l->data, m->publisher_user);
 }
 
 /* ---- memory stays flat: the oldest of what is over goes ---- */

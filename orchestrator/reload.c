@@ -162,6 +162,12 @@ void reload_at_start(Manager *m)
 
 void manager_reload(Manager *m, ManagerAnswer answer, gpointer user)
 {
+        g_autofree char *why = NULL;
+        Refusal r = manager_check_journal(m, &why);
+        if (r != REFUSAL_NONE) {
+                manager_answer(m, answer, user, r, why, NULL);
+                return;
+        }
         g_autoptr(GString) problems = g_string_new(NULL);
         read_all(m, problems);
         manager_answer(m, answer, user, problems->len ? REFUSAL_INVALID_ARGUMENT : REFUSAL_NONE,

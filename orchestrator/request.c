@@ -8,6 +8,8 @@
 #define CHANGES_MAX                                                                                          \
         10000          /* packages of one transaction: a whole distribution's upgrade fits; bounds memory */
 #define FIELD_MAX 4096 /* bytes of a name, version or path: PATH_MAX */
+#define KIND_MAX 64    /* bytes of an event's kind: a column of a table */
+#define KIND_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 
 static guint open_transactions(Manager *m)
 {
@@ -24,11 +26,8 @@ static guint open_transactions(Manager *m)
 
 static Refusal check_room(Manager *m, char **ret_why)
 {
-        if (journal_trouble(m->journal))
-                return refuse(
-                        ret_why, REFUSAL_LIMITS_EXCEEDED,
-                        "the journal cannot be written (%s): make room, nothing new is begun until then",
-                        journal_trouble(m->journal));
+        if (manager_check_journal(m, ret_why) != REFUSAL_NONE)
+                return REFUSAL_LIMITS_EXCEEDED;
         if (open_transactions(m) >= m->limits->transactions)
                 return refuse(ret_why, REFUSAL_LIMITS_EXCEEDED,
                               "%u transactions are open already ([Limits] Transactions=)",
@@ -173,7 +172,7 @@ void manager_find(Manager *m, guint owner, ManagerAnswer answer, gpointer user)
 {
         Transaction *t = owner ? find_owned(m, (int)owner, NULL) : NULL;
         if (t)
-                manager_answer(m, answer, user, REFUSAL_NONE, NULL, g_variant_new("(t)", t->id));
+                manager_answer_seen(m, answer, user, g_variant_new("(t)", t->id));
         else
                 manager_answer(m, answer, user, REFUSAL_NOT_FOUND, "that process owns no open transaction",
                                NULL);
@@ -293,17 +292,38 @@ void manager_history(Manager *m, const char *battery, guint most, ManagerAnswer 
         journal_records(m->journal, "update", battery, most, on_read, read_new(m, answer, user));
 }
 
+static gboolean has_descriptors(GVariant *value)
+{
+        if (g_variant_is_of_type(value, G_VARIANT_TYPE_HANDLE))
+                return TRUE;
+        for (gsize i = 0; g_variant_is_container(value) && i < g_variant_n_children(value); i++) {
+                g_autoptr(GVariant) child = g_variant_get_child_value(value, i);
+                if (has_descriptors(child))
+                        return TRUE;
+        }
+        return FALSE;
+}
+
+/* KIND stands in tables that people read, DETAIL in the journal, which descriptors cannot. */
+static Refusal check_event(Manager *m, const char *kind, GVariant *detail, char **ret_why)
+{
+        gsize n = strlen(kind);
+        if (!g_str_has_prefix(kind, "x-") || n > KIND_MAX || strspn(kind, KIND_CHARACTERS) != n)
+                return refuse(ret_why, REFUSAL_INVALID_ARGUMENT,
+                              "a kind begins with x- and has at most %d letters, digits, - and _", KIND_MAX);
+        if (g_variant_get_size(detail) > FIELD_MAX)
+                return refuse(ret_why, REFUSAL_INVALID_ARGUMENT, "a detail has at most %d bytes", FIELD_MAX);
+        if (has_descriptors(detail))
+                return refuse(ret_why, REFUSAL_INVALID_ARGUMENT, "a detail cannot hold file descriptors");
+        return manager_check_journal(m, ret_why);
+}
+
 void manager_send(Manager *m, const char *battery, const char *kind, GVariant *detail, ManagerAnswer answer,
                   gpointer user)
 {
-        if (!g_str_has_prefix(kind, "x-") || strlen(kind) > 64 || g_variant_get_size(detail) > FIELD_MAX)
-                manager_answer(m, answer, user, REFUSAL_INVALID_ARGUMENT,
-                               "a kind begins with x-, has at most 64 bytes, and its detail at most 4096",
-                               NULL);
-        else if (journal_trouble(m->journal))
-                manager_answer(m, answer, user, REFUSAL_LIMITS_EXCEEDED, journal_trouble(m->journal), NULL);
-        else {
+        g_autofree char *why = NULL;
+        Refusal r = check_event(m, kind, detail, &why);
+        if (r == REFUSAL_NONE)
                 manager_tell_kind(m, kind, battery, detail);
-                manager_answer(m, answer, user, REFUSAL_NONE, NULL, NULL);
-        }
+        manager_answer(m, answer, user, r, why, NULL);
 }
