@@ -3,12 +3,14 @@
  * transact.c. Each request is answered exactly once, after what it changed is durable. */
 #include "orchestrator/manager-priv.h"
 
-#include <unistd.h>
+#include <errno.h>
+#include <fcntl.h>
 
 #define CHANGES_MAX                                                                                          \
-        10000          /* packages of one transaction: a whole distribution's upgrade fits; bounds memory */
-#define FIELD_MAX 4096 /* bytes of a name, version or path: PATH_MAX */
-#define KIND_MAX 64    /* bytes of an event's kind: a column of a table */
+        10000 /* packages of one transaction: a whole distribution's upgrade fits; bounds memory */
+#define CHANGES_TEXT_MAX (JOURNAL_BODY_MAX / 4 * 3) /* of them as text: they are one record */
+#define FIELD_MAX 4096                              /* bytes of a name, version or path: PATH_MAX */
+#define KIND_MAX 64                                 /* bytes of an event's kind: a column of a table */
 #define KIND_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 
 static guint open_transactions(Manager *m)
@@ -104,24 +106,73 @@ static Refusal take_owner(Manager *m, const Caller *caller, GVariant *options, T
         return REFUSAL_NONE;
 }
 
-/* The same owner's later calls join; what they repeat changes nothing. */
-static void join(Manager *m, Transaction *t, GPtrArray *changes)
+/* Tells changes apart as package_change_equal() does; their fields hold no tabs. */
+static char *change_key(const PackageChange *c)
 {
-        gboolean news = FALSE;
-        for (guint i = 0; i < changes->len; i++) {
-                gboolean known = FALSE;
-                for (guint k = 0; k < t->changes->len && !known; k++)
-                        known = package_change_equal(t->changes->pdata[k], changes->pdata[i]);
-                if (known)
-                        continue;
-                g_ptr_array_add(t->changes, g_steal_pointer(&changes->pdata[i]));
-                news = TRUE;
-        }
-        if (news && t->state == TRANSACTION_GRANTED)
+        return g_strdup_printf("%s\t%s\t%s\t%s", operation_to_string(c->operation), c->name, c->new_version,
+                               c->archive);
+}
+
+static GHashTable *change_keys(const Transaction *t)
+{
+        GHashTable *keys = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        for (guint i = 0; i < t->changes->len; i++)
+                g_hash_table_add(keys, change_key(t->changes->pdata[i]));
+        return keys;
+}
+
+/* As the journal will print it. */
+static gsize change_text(const PackageChange *c)
+{
+        g_autoptr(GVariant) v =
+                g_variant_ref_sink(g_variant_new("(sssss)", operation_to_string(c->operation), c->name,
+                                                 c->old_version, c->new_version, c->archive));
+        g_autofree char *text = g_variant_print(v, FALSE);
+        return strlen(text) + strlen(", ");
+}
+
+/* Whether T may have the NEWS too. */
+static Refusal check_size(const Transaction *t, GPtrArray *news, char **ret_why)
+{
+        GPtrArray *both[] = {t->changes, news};
+        gsize n = 0, text = 0;
+        for (guint b = 0; b < G_N_ELEMENTS(both); b++)
+                for (guint i = 0; i < both[b]->len; i++, n++)
+                        text += change_text(both[b]->pdata[i]);
+        if (n > CHANGES_MAX)
+                return refuse(ret_why, REFUSAL_LIMITS_EXCEEDED, "more than %d package changes", CHANGES_MAX);
+        if (text > CHANGES_TEXT_MAX)
+                return refuse(ret_why, REFUSAL_LIMITS_EXCEEDED, "more than %d bytes of package changes",
+                              CHANGES_TEXT_MAX);
+        return REFUSAL_NONE;
+}
+
+static void add_changes(Transaction *t, GPtrArray *list)
+{
+        for (guint i = 0; i < list->len; i++)
+                g_ptr_array_add(t->changes, g_steal_pointer(&list->pdata[i]));
+}
+
+/* The same owner's later calls join; what they repeat changes nothing. */
+static Refusal join(Manager *m, Transaction *t, GPtrArray *changes, char **ret_why)
+{
+        g_autoptr(GHashTable) known = change_keys(t);
+        g_autoptr(GPtrArray) news = g_ptr_array_new_with_free_func((GDestroyNotify)package_change_free);
+        for (guint i = 0; i < changes->len; i++)
+                if (g_hash_table_add(known, change_key(changes->pdata[i])))
+                        g_ptr_array_add(news, g_steal_pointer(&changes->pdata[i]));
+        if (news->len == 0)
+                return REFUSAL_NONE;
+        Refusal r = manager_check_journal(m, ret_why);
+        if (r == REFUSAL_NONE)
+                r = check_size(t, news, ret_why);
+        if (r != REFUSAL_NONE)
+                return r;
+        add_changes(t, news);
+        if (t->state == TRANSACTION_GRANTED)
                 t->state = TRANSACTION_PREPARING; /* a new verdict over all of it */
-        if (news)
-                transaction_save(m, t);
-        transact_advance(m, t);
+        transaction_save(m, t);
+        return REFUSAL_NONE;
 }
 
 static Refusal begin(Manager *m, const Caller *caller, const char *manager, GVariant *changes,
@@ -138,19 +189,18 @@ static Refusal begin(Manager *m, const Caller *caller, const char *manager, GVar
         Transaction *t = find_owned(m, (int)owner, caller->name);
         if (t) {
                 *ret_id = t->id;
-                join(m, t, list);
-                return REFUSAL_NONE;
+                return join(m, t, list, ret_why);
         }
         if ((r = check_room(m, ret_why)) != REFUSAL_NONE)
                 return r;
         t = add_transaction(m, caller, manager);
-        if ((r = take_owner(m, caller, options, t, ret_why)) != REFUSAL_NONE) {
+        if ((r = check_size(t, list, ret_why)) != REFUSAL_NONE ||
+            (r = take_owner(m, caller, options, t, ret_why)) != REFUSAL_NONE) {
                 g_hash_table_remove(m->transactions, &t->id);
                 return r;
         }
         *ret_id = t->id;
-        for (guint i = 0; i < list->len; i++)
-                g_ptr_array_add(t->changes, g_steal_pointer(&list->pdata[i]));
+        add_changes(t, list);
         manager_added(m, OBJECT_TRANSACTION, "", t->id);
         transaction_save(m, t);
         return REFUSAL_NONE;
@@ -208,8 +258,10 @@ static Refusal take_files(Manager *m, Transaction *t, const int *fds, const char
                 g_autofree char *base = g_path_get_basename(names[i]);
                 PackageChange *c =
                         package_change_new(OPERATION_UPGRADE, "-", "-", "-", fds[i] >= 0 ? base : names[i]);
-                c->fd = fds[i] >= 0 ? dup(fds[i]) : -1;
                 g_ptr_array_add(t->changes, c);
+                if (fds[i] >= 0 && (c->fd = fcntl(fds[i], F_DUPFD_CLOEXEC, 0)) < 0)
+                        return refuse(ret_why, REFUSAL_LIMITS_EXCEEDED, "no descriptor for %s: %s", base,
+                                      g_strerror(errno));
         }
         g_free(t->strategy);
         t->strategy = g_strdup(strategy);

@@ -19,7 +19,9 @@ typedef struct JournalBatch JournalBatch;
 
 /* Exceeding the first two is the caller's bug: what comes from outside is measured before it gets here. */
 #define JOURNAL_BATCH_MAX 4096         /* changes in a batch: a transaction's length, so a read's wait */
-#define JOURNAL_BODY_MAX (1024 * 1024) /* bytes of a body's text: one record's share of memory and disk */
+/* Bytes of a body's text: one record's share of memory and disk. The largest is a whole distribution's
+ * upgrade: 10,000 package changes of some 200 bytes. */
+#define JOURNAL_BODY_MAX (4 * 1024 * 1024)
 #define JOURNAL_READ_MAX 1000          /* rows of one answer, whatever MOST says: one bus message */
 
 /* Opens or creates PATH, takes an exclusive lock on it for this daemon's life (a second one gets an

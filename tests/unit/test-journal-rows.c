@@ -110,7 +110,7 @@ static void test_records(Place *p, gconstpointer unused)
         ASSERT_TEXT(records_text(j, "update", "", 2), "");
 }
 
-/* An answer also ends at 8 MiB of text, for it must fit a bus message. */
+/* An answer also ends at 8 MiB of text, for it must fit a bus message. The row that crosses it is in it. */
 static void test_read_bytes(Place *p, gconstpointer unused)
 {
         g_autoptr(Journal) j = place_open(p);
@@ -125,7 +125,7 @@ static void test_read_bytes(Place *p, gconstpointer unused)
         write_and_wait(j, journal_batch_new());
         journal_since(j, 0, NULL, 1000, answer_take, &a);
         run_until(&a.count, 1);
-        g_assert_cmpuint(g_variant_n_children(a.result), ==, 9);
+        g_assert_cmpuint(g_variant_n_children(a.result), ==, 8 * 1024 * 1024 / JOURNAL_BODY_MAX + 1);
         answer_clear(&a);
 }
 
