@@ -4,6 +4,8 @@
 
 #include <json-glib/json-glib.h>
 
+#define INHIBITORS_TOLD 64 /* in a plan, which is one record's part; ListInhibitors has all */
+
 static void member_string(JsonBuilder *j, const char *name, const char *value)
 {
         json_builder_set_member_name(j, name);
@@ -20,10 +22,12 @@ static void add_inhibitors(Manager *m, JsonBuilder *j, const char *battery)
 {
         json_builder_set_member_name(j, "inhibitors");
         json_builder_begin_array(j);
-        for (guint k = 0; k < m->inhibitors->len; k++) {
+        guint told = 0;
+        for (guint k = 0; k < m->inhibitors->len && told < INHIBITORS_TOLD; k++) {
                 const Inhibitor *i = m->inhibitors->pdata[k];
                 if (!g_str_equal(i->battery, "*") && !g_str_equal(i->battery, battery))
                         continue;
+                told++;
                 json_builder_begin_object(j);
                 member_string(j, "who", i->who);
                 member_string(j, "why", i->why);

@@ -4,6 +4,8 @@
 #include "orchestrator/manager-priv.h"
 #include "orchestrator/model/version.h"
 
+#define FAILURES_TOLD 16 /* in a reason, which is one record's part and a person's to read */
+
 static const BatteryConfig *config_of(Manager *m, const Update *u)
 {
         return battery_of(m, u->battery)->config;
@@ -363,15 +365,25 @@ static gboolean has_open_steps(const Update *u)
         return FALSE;
 }
 
-static void end_running(Manager *m, Update *u)
+/* Those that failed, in words; the steps themselves tell of those beyond. */
+static GString *failures(const Update *u)
 {
         GString *failed = g_string_new(NULL);
+        guint n = 0;
         for (guint i = 0; i < u->steps->len; i++) {
                 const Step *s = g_ptr_array_index(u->steps, i);
-                if (s->state == STEP_FAILED)
+                if (s->state == STEP_FAILED && ++n <= FAILURES_TOLD)
                         g_string_append_printf(failed, "%sreplicant %u: %s", failed->len ? "; " : "",
                                                s->replicant, s->reason);
         }
+        if (n > FAILURES_TOLD)
+                g_string_append_printf(failed, "; and %u more", n - FAILURES_TOLD);
+        return failed;
+}
+
+static void end_running(Manager *m, Update *u)
+{
+        GString *failed = failures(u);
         const BatteryConfig *c = config_of(m, u);
         guint tolerated = amount_of(c->max_failures, battery_config_desired(c), 0);
         if (u->failures > tolerated)
