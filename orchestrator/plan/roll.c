@@ -6,6 +6,7 @@
 int roll_next(const RollStep *steps, guint n, const RollView *view)
 {
         guint running = 0;
+        int blocked = ROLL_NONE;
         for (guint i = 0; i < n; i++)
                 running += steps[i].running;
         if (running >= view->width)
@@ -15,9 +16,10 @@ int roll_next(const RollStep *steps, guint n, const RollView *view)
                         continue;
                 if (!steps[i].canary && !view->canary_open)
                         return ROLL_NONE;
-                if (steps[i].active && !view->override && view->active <= view->floor)
-                        return running ? ROLL_NONE : ROLL_FLOOR;
-                return (int)i;
+                if (!steps[i].active || view->override || view->active > view->floor)
+                        return (int)i;
+                /* The floor bars this one; one that serves nobody may make the room that it waits for. */
+                blocked = running ? ROLL_NONE : ROLL_FLOOR;
         }
-        return ROLL_NONE;
+        return blocked;
 }

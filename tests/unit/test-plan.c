@@ -146,6 +146,8 @@ static void test_roll_next(void)
         g_assert_cmpint(roll_next(s, 4, &v), ==, ROLL_NONE);
         v.width = 2;
         v.active = 2; /* the floor has no room, but what runs will bring some */
+        g_assert_cmpint(roll_next(s, 4, &v), ==, 2); /* so does one that serves nobody: it need not wait */
+        s[2].active = s[3].active = TRUE;
         g_assert_cmpint(roll_next(s, 4, &v), ==, ROLL_NONE);
         s[0].running = FALSE; /* nothing runs: only others can bring room */
         g_assert_cmpint(roll_next(s, 4, &v), ==, ROLL_FLOOR);
