@@ -241,8 +241,11 @@ GArray *plan_snapshot(Battery *b)
         GArray *list = g_array_new(FALSE, TRUE, sizeof(PlanReplicant));
         for (guint i = 0; i < b->replicants->len; i++) {
                 const Replicant *r = g_ptr_array_index(b->replicants, i);
-                PlanReplicant p = {
-                        .id = r->id, .role = r->role, .state = replicant_get_state(r), .version = r->version};
+                PlanReplicant p = {.id = r->id,
+                                   .role = r->role,
+                                   .state = replicant_get_state(r),
+                                   .version = r->version,
+                                   .drained = r->drained};
                 if (!r->surplus)
                         g_array_append_val(list, p);
         }

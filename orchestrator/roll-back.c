@@ -15,7 +15,7 @@ static gboolean needs_going_back(Manager *m, const Update *u, const Replicant *r
 
 static void add_back_step(Manager *m, Update *u, Battery *b, Replicant *r)
 {
-        StepAct act = !b->wanted ? STEP_SWITCH : *u->from ? STEP_REPLACE : STEP_STOP;
+        StepAct act = !b->wanted ? STEP_SWITCH : update_is_first(u) ? STEP_STOP : STEP_REPLACE;
         Step *s = step_new(u->id, u->battery, r->id, act, "going back");
         s->back = TRUE;
         s->index = u->steps->len;

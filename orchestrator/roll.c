@@ -109,7 +109,7 @@ static void settle_versions(Update *u, Battery *b, UpdateState before)
                         g_hash_table_insert(b->pins, g_strdup(t->package), g_strdup(t->to));
                 }
         }
-        if (u->state == UPDATE_DONE && !*u->to)
+        if (u->state == UPDATE_DONE && update_is_removal(u))
                 b->wanted = FALSE;
         if (taken) {
                 g_free(b->version);
@@ -424,7 +424,7 @@ static void on_failure(Manager *m, Update *u, const char *why)
 {
         switch (config_of(m, u)->on_failure) {
         case ON_FAILURE_ROLLBACK:
-                if (*u->from || u->strategy == STRATEGY_FULL_STOP)
+                if (!update_is_first(u) || u->strategy == STRATEGY_FULL_STOP)
                         update_go_back(m, u, UPDATE_ROLLED_BACK, why);
                 else
                         update_feed(m, u, UPDATE_EVENT_PAUSE, why);

@@ -27,6 +27,16 @@ gboolean update_is_final(const Update *u)
         return update_state_is_final(u->state);
 }
 
+gboolean update_is_removal(const Update *u)
+{
+        return *u->from && !*u->to;
+}
+
+gboolean update_is_first(const Update *u)
+{
+        return !*u->from && *u->to;
+}
+
 Target *target_new(const char *package, const char *from, const char *to)
 {
         Target *t = g_new0(Target, 1);

@@ -118,6 +118,9 @@ void update_free(Update *u);
 Step *update_step_of(const Update *u, guint replicant); /* the newest step of that replicant */
 guint update_steps_done(const Update *u);
 gboolean update_is_final(const Update *u);
+/* Where a version is unknown before and after (a battery without a package), it is neither. */
+gboolean update_is_removal(const Update *u);
+gboolean update_is_first(const Update *u); /* nothing was installed before: nothing to go back to */
 
 /* Journal records: kind "update", id decimal; kind "step", id "U.INDEX". */
 GVariant *update_to_record(const Update *u);

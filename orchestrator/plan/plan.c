@@ -25,11 +25,17 @@ static guint count_active(const PlanInput *in)
         return n;
 }
 
+/* A version that is unknown before and after is no removal: a battery without a package is restarted. */
+static gboolean is_removal(const PlanInput *in)
+{
+        return *in->from && !*in->to;
+}
+
 static void choose_strategy(const PlanInput *in, Plan *p)
 {
         Strategy asked = in->strategy != STRATEGY_AUTO ? in->strategy : in->config->strategy;
         const char *whose = in->strategy != STRATEGY_AUTO ? "asked for" : "Strategy= of the battery file";
-        if (!*in->to) {
+        if (is_removal(in)) {
                 p->strategy = STRATEGY_FULL_STOP;
                 p->why = g_strdup("the package is removed");
         } else if (asked != STRATEGY_AUTO) {
@@ -106,7 +112,7 @@ static void plan_stopped(Plan *p, GPtrArray *list)
 
 static void plan_full_stop(const PlanInput *in, Plan *p, GPtrArray *list)
 {
-        StepAct act = *in->to ? STEP_REPLACE : STEP_STOP;
+        StepAct act = is_removal(in) ? STEP_STOP : STEP_REPLACE;
         for (guint i = 0; i < list->len; i++)
                 add_step(p, list->pdata[i], act, 1, FALSE,
                          act == STEP_STOP ? "its program is removed" : "full stop: all at once");
@@ -144,13 +150,21 @@ static void plan_rolling(const PlanInput *in, Plan *p, GPtrArray *list)
         p->least_active = least;
 }
 
-/* Active ones that a roll would take away although the floor has no room even when all desired are active. */
+/* Active ones that a roll would take away although the floor has no room: not even when all desired are
+ * active, or not when those of the roll that do not serve now have come back (unless a person keeps them
+ * out), or it would wait for ever. */
 static gboolean floor_allows(const PlanInput *in, const Plan *p, GPtrArray *list)
 {
-        for (guint i = 0; i < list->len; i++)
-                if (((PlanReplicant *)list->pdata[i])->role == ROLE_ACTIVE)
-                        return in->override || p->floor < p->desired;
-        return TRUE;
+        guint most = count_active(in);
+        gboolean any = FALSE, takes = FALSE;
+        for (guint i = 0; i < list->len; i++) {
+                const PlanReplicant *r = list->pdata[i];
+                gboolean serves = r->state == REPLICANT_ACTIVE;
+                any |= r->role == ROLE_ACTIVE;
+                takes |= serves;
+                most += !serves && r->role == ROLE_ACTIVE && !r->drained;
+        }
+        return in->override || ((!any || p->floor < p->desired) && (!takes || p->floor < most));
 }
 
 static void refuse_floor(const PlanInput *in, Plan *p)
@@ -159,9 +173,9 @@ static void refuse_floor(const PlanInput *in, Plan *p)
         g_free(p->why);
         p->why = g_strdup_printf(
                 "%s: a rolling update needs room for one replicant to be away, but %u of %u must "
-                "stay active (MinActive=); lower MinActive=, raise Replicants=, ask for "
+                "stay active (MinActive=) and %u are; lower MinActive=, raise Replicants=, ask for "
                 "--strategy=full-stop, or override",
-                in->config->name, p->floor, p->desired);
+                in->config->name, p->floor, p->desired, count_active(in));
 }
 
 Plan *plan_make(const PlanInput *in)

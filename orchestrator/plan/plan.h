@@ -14,6 +14,7 @@ typedef struct PlanReplicant {
         ReplicantState state;
         const char *version; /* that its process was started with, "" if none runs */
         guint in_flight;
+        gboolean drained; /* a person keeps it from serving, also once it was replaced */
 } PlanReplicant;
 
 typedef struct PlanInput {
