@@ -106,9 +106,21 @@ static gboolean is_taken(Manager *m, Battery *b, const Replicant *r)
         return u->state == UPDATE_REPLACING || u->state == UPDATE_RUNNING || u->state == UPDATE_ROLLING_BACK;
 }
 
+/* Who is to go need not get ready first. A link that is being switched is waited for. */
+static void give_up_start(Manager *m, Replicant *r)
+{
+        Step *s = r->step;
+        if (!s || s->update || s->act != STEP_START || s->state < STEP_STARTING)
+                return;
+        step_interrupt(m, s, "is not wanted any more");
+        step_free(s);
+}
+
 static void converge(Manager *m, Battery *b, Replicant *r)
 {
         gboolean up = b->wanted && !r->surplus;
+        if (!up)
+                give_up_start(m, r);
         if (r->step || (up && is_taken(m, b, r)))
                 return;
         if (!up && (r->pid || r->forking))
