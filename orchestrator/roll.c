@@ -101,7 +101,10 @@ static void settle_versions(Update *u, Battery *b, UpdateState before)
                 if (taken) {
                         if (!g_str_equal(t->from, t->to))
                                 g_hash_table_insert(b->previous, g_strdup(t->package), g_strdup(t->from));
-                        g_hash_table_insert(b->versions, g_strdup(t->package), g_strdup(t->to));
+                        if (*t->to)
+                                g_hash_table_insert(b->versions, g_strdup(t->package), g_strdup(t->to));
+                        else
+                                g_hash_table_remove(b->versions, t->package);
                         const char *pin = g_hash_table_lookup(b->pins, t->package);
                         if (pin && (u->person || version_compare(t->to, pin) > 0))
                                 g_hash_table_remove(b->pins, t->package);
