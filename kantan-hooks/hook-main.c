@@ -128,6 +128,8 @@ static int run_pre(const HookOptions *options, const HookCall *call, guint owner
         g_autofree char *why = NULL;
         if (call->changes->len == 0)
                 return GO_AHEAD;
+        if (owner == 0)
+                return answer_refused("the package manager that called the hook is gone");
         g_autoptr(Bus) bus = bus_open(options->bus, &error);
         if (!bus)
                 return answer_unreachable(&config, place, error->message);
@@ -173,9 +175,17 @@ static int run(const HookOptions *options, guint owner)
         return run_report(options, call, owner);
 }
 
+/* Who called us, asked first of all: it may die while we begin. One that was dead already has left us to a
+ * reaper of another session, which must not become the owner: it lives for ever. 0: nobody. */
+static guint owner_find(void)
+{
+        pid_t parent = getppid();
+        return getsid(parent) == getsid(0) ? (guint)parent : 0;
+}
+
 int main(int argc, char **argv)
 {
-        guint owner = (guint)getppid(); /* first of all: it may die while we begin */
+        guint owner = owner_find();
         g_autoptr(GError) error = NULL;
         g_autoptr(HookOptions) options = hook_options_parse((const char *const *)argv, &error);
         if (!options || !log_init(options->log_level)) {
