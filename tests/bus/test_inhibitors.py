@@ -23,7 +23,7 @@ def test_listed_and_told(instance):
     assert held(instance) == [("calc", "tester", "busy", "delay")]
     assert instance.manager.ListInhibitors()[0][4:] == (os.getuid(), os.getpid())
     taken = instance.events.wait("InhibitorTaken", "calc").detail
-    assert (taken["who"], taken["why"], taken["mode"], taken["uid"]) == ("tester", "busy", "delay", os.getuid())
+    assert [taken[k] for k in ("who", "why", "mode", "uid")] == ["tester", "busy", "delay", os.getuid()]
     os.close(fd)
     released = instance.events.wait("InhibitorReleased", "calc").detail
     assert released["who"] == "tester" and 0 <= released["held_seconds"] < 60
