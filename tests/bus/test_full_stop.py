@@ -51,7 +51,7 @@ def test_old_ones_are_gone_at_the_verdict_and_new_ones_wait_for_the_end(instance
     assert heard == [(True, [])]
     update = update_of(transaction)
     assert (update.get("State"), update.get("Strategy")) == ("replacing", "full-stop")
-    assert len(instance.events.of("ReplicantStopped", "calc", confirmed=True)) == 3
+    instance.events.wait("ReplicantStopped", "calc", confirmed=True, count=3)
     # Neither a crash restart nor a Start brings one up before the end.
     with pytest.raises(Refused) as refused:
         service.battery.Start()
@@ -118,7 +118,7 @@ def test_ignored_sigterm_does_not_let_the_verdict_pass(instance):
     transaction = begin(service, "upgrade", "1.0", "2.0")
     assert verdict(transaction) == "granted"
     assert not any(kantan.alive(pid) for pid, _ in before.values())
-    assert len(instance.events.of("ReplicantStopped", "calc", confirmed=True, signal=9)) == 3
+    instance.events.wait("ReplicantStopped", "calc", confirmed=True, signal=9, count=3)
     assert finish(transaction)[0] == "done"
     service.expect("2.0")
 
