@@ -219,6 +219,25 @@ def test_start_limit_then_restart_resets(instance):
     battery.wait_property("State", "running")
 
 
+def test_restart_that_fails_leaves_the_others_alone(instance):
+    """Without a package there is no earlier version: going back is to start the same again."""
+    battery = fake(instance, count=3)
+    instance.start()
+    battery.Start()
+    before = instance.processes("calc")
+    fake(instance, "--exit=3", count=3)
+    instance.manager.Reload()
+    with pytest.raises(Refused) as refused:
+        battery.Restart()
+    assert refused.value.name == "NoReplicant" and "status 3" in refused.value.text
+    assert instance.processes("calc") == {n: before[n] for n in (2, 3)}
+    fake(instance, count=3)
+    instance.manager.Reload()
+    battery.Restart()
+    battery.wait_property("State", "running")
+    assert sorted(instance.processes("calc")) == [1, 2, 3]
+
+
 def test_stop_while_it_backs_off(instance):
     battery = fake(instance, "--exit=3", count=1)
     instance.start()

@@ -233,7 +233,8 @@ def test_drain_and_role_respect_the_floor(instance):
     one, two = (instance.replicant("calc", n) for n in (1, 2))
     one.Drain()
     assert service.battery.get("Active") == 2
-    for act in (two.Drain, lambda: two.SetRole("passive"), two.Restart):
+    for act in (two.Drain, lambda: two.SetRole("passive"), two.Restart,
+                service.battery.Restart):
         with pytest.raises(Refused) as refused:
             act()
         assert refused.value.name == "FloorWouldBreak"

@@ -105,10 +105,26 @@ def wait_dead(instance, manager):
 def test_package_manager_fails(instance, version, moment):
     service = Service(instance)
     installed(instance, service)
+    before = service.processes()
     assert install(instance, service.package(version), switches=[f"--fail-at={moment}"]).wait() == 1
     wait_quiet(instance, service)
     service.expect("1.0")
+    assert version == "2.0" or service.processes() == before  # a roll had not begun
     assert registry(instance) == {"calc": "1.0"}
+
+
+def test_cancelled_while_the_hook_waits(instance):
+    service = Service(instance)
+    installed(instance, service)
+    service.write(WarnSec="1h")
+    instance.manager.Reload()
+    before = service.processes()
+    manager = install(instance, service.package("2.0"))
+    instance.events.wait("UpdateWarning", to="2.0")
+    instance.update(service.battery.get("CurrentUpdate")).Cancel()
+    assert manager.wait() == 1 and "cancelled by a person" in manager.errors
+    assert registry(instance) == {"calc": "1.0"} and service.processes() == before
+    service.battery.wait_property("CurrentUpdate", "/")
 
 
 def test_two_calls_join(instance):
