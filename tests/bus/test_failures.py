@@ -106,10 +106,12 @@ def test_max_failures_are_tolerated(instance):
 
 
 def test_progress_deadline(instance):
-    service = Service(instance, ProgressDeadlineSec="500ms", SoakSec="1h").up()
-    state, reason = service.update("1.1")
+    """A soak that is longer than the deadline is no standstill; a start that does not get on is."""
+    service = Service(instance, ProgressDeadlineSec="500ms", SoakSec="600ms", ReadyTimeoutSec="1h").up()
+    assert service.update("1.1")[0] == "done"
+    state, reason = service.update("1.2", "--hang")
     assert state == "rolled-back" and "ProgressDeadlineSec" in reason
-    service.expect("1.0")
+    service.expect("1.1")
 
 
 def test_going_back_that_fails_is_told(instance):
