@@ -25,7 +25,7 @@ static Refusal check_idle(Manager *m, Battery *b, char **ret_why)
 
 typedef struct Order {
         Battery *battery;
-        gboolean restart, override;
+        gboolean restart, override, undo;
         guint only;
 } Order;
 
@@ -49,6 +49,7 @@ static Refusal begin_update(Manager *m, const Caller *caller, const Order *order
         u->from = g_strdup(first ? first->from : order->battery->version);
         u->to = g_strdup(first ? first->to : order->battery->version);
         u->restart = order->restart;
+        u->undo = order->undo;
         u->only = order->only;
         if (order->restart)
                 u->strategy = STRATEGY_ROLLING;
@@ -142,12 +143,12 @@ static void restart(Manager *m, const Caller *caller, Battery *b, guint only, gb
                 wait_for_update(m, id, answer, user);
 }
 
-static void roll_to(Manager *m, const Caller *caller, Battery *b, GPtrArray *targets, const char *none,
-                    GVariant *options, ManagerAnswer answer, gpointer user)
+static void roll_to(Manager *m, const Caller *caller, Battery *b, GPtrArray *targets, gboolean undo,
+                    const char *none, GVariant *options, ManagerAnswer answer, gpointer user)
 {
         g_autofree char *why = NULL;
         guint64 id = 0;
-        Order order = {.battery = b, .override = dict_b(options, "override", FALSE)};
+        Order order = {.battery = b, .override = dict_b(options, "override", FALSE), .undo = undo};
         Refusal r = check_idle(m, b, &why);
         if (r == REFUSAL_NONE && targets->len == 0)
                 r = refuse(&why, REFUSAL_NOT_FOUND, "%s", none);
@@ -228,11 +229,11 @@ void manager_battery_do(Manager *m, const Caller *caller, const char *battery, B
                 break;
         case VERB_UPDATE:
                 targets = targets_installed(m, b);
-                roll_to(m, caller, b, targets, "it runs what is installed", options, answer, user);
+                roll_to(m, caller, b, targets, FALSE, "it runs what is installed", options, answer, user);
                 break;
         case VERB_ROLLBACK:
                 targets = targets_previous(b);
-                roll_to(m, caller, b, targets, "no earlier version is known", options, answer, user);
+                roll_to(m, caller, b, targets, TRUE, "no earlier version is known", options, answer, user);
                 break;
         }
 }

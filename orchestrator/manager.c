@@ -267,6 +267,37 @@ void replicant_save(Manager *m, Replicant *r)
         manager_changed(m, OBJECT_BATTERY, r->battery, 0);
 }
 
+/* From now on anyone who looks is told what has just become durable. */
+static void do_tell_update(gpointer user, GVariant *args)
+{
+        Manager *m = user;
+        guint64 id;
+        guint32 state;
+        const char *reason;
+        g_variant_get(args, "(tu&s)", &id, &state, &reason);
+        Update *u = manager_update(m, id);
+        if (!u)
+                return;
+        u->told_state = state;
+        g_free(u->told_reason);
+        u->told_reason = g_strdup(reason);
+}
+
+static void do_tell_transaction(gpointer user, GVariant *args)
+{
+        Manager *m = user;
+        guint64 id;
+        guint32 state;
+        const char *reason;
+        g_variant_get(args, "(tu&s)", &id, &state, &reason);
+        Transaction *t = manager_transaction(m, id);
+        if (!t)
+                return;
+        t->told_state = state;
+        g_free(t->told_reason);
+        t->told_reason = g_strdup(reason);
+}
+
 void update_save(Manager *m, Update *u)
 {
         Transaction *t = g_hash_table_lookup(m->transactions, &u->transaction);
@@ -274,6 +305,8 @@ void update_save(Manager *m, Update *u)
                 return;
         g_autofree char *id = g_strdup_printf("%" G_GUINT64_FORMAT, u->id);
         outbox_put(m->outbox, "update", id, u->battery, update_to_record(u));
+        outbox_after(m->outbox, do_tell_update, m,
+                     g_variant_new("(tus)", u->id, (guint32)u->state, u->reason));
         manager_changed(m, OBJECT_UPDATE, "", u->id);
         manager_changed(m, OBJECT_BATTERY, u->battery, 0);
 }
@@ -293,6 +326,8 @@ void transaction_save(Manager *m, Transaction *t)
                 return;
         g_autofree char *id = g_strdup_printf("%" G_GUINT64_FORMAT, t->id);
         outbox_put(m->outbox, "transaction", id, "", transaction_to_record(t));
+        outbox_after(m->outbox, do_tell_transaction, m,
+                     g_variant_new("(tus)", t->id, (guint32)t->state, t->reason));
         manager_changed(m, OBJECT_TRANSACTION, "", t->id);
 }
 

@@ -108,6 +108,8 @@ static void settle_versions(Update *u, Battery *b, UpdateState before)
                         const char *pin = g_hash_table_lookup(b->pins, t->package);
                         if (pin && (u->person || version_compare(t->to, pin) > 0))
                                 g_hash_table_remove(b->pins, t->package);
+                        if (u->undo && u->state == UPDATE_DONE)
+                                g_hash_table_insert(b->pins, g_strdup(t->package), g_strdup(t->from));
                 } else if (pinned && !g_str_equal(t->from, t->to)) { /* a restart has no version to blame */
                         g_hash_table_insert(b->pins, g_strdup(t->package), g_strdup(t->to));
                 }

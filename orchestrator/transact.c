@@ -323,21 +323,23 @@ static void take_back_dependants(Manager *m, Transaction *t, const Update *faile
         }
 }
 
-/* What was installed is not any more, where no other battery has come to run it. */
-static void restore_current(Manager *m, Transaction *t, const Update *u)
+/* A version that a battery left, going back, is not the installed one any more, where no other battery has
+ * come to run it. */
+static void restore_current(Manager *m, const Update *u)
 {
         for (guint i = 0; i < u->targets->len; i++) {
                 const Target *target = g_ptr_array_index(u->targets, i);
-                gboolean needed = strchr(target->package, ':') != NULL || !t->success;
+                const char *left = u->undo ? target->from : target->to,
+                           *back = u->undo ? target->to : target->from;
+                gboolean needed = strchr(target->package, ':') != NULL;
                 g_autoptr(GList) batteries = manager_batteries(m);
                 for (GList *l = batteries; l && !needed; l = l->next) {
                         Battery *b = l->data;
-                        needed =
-                                !g_str_equal(b->config->name, u->battery) &&
-                                g_strcmp0(g_hash_table_lookup(b->versions, target->package), target->to) == 0;
+                        needed = !g_str_equal(b->config->name, u->battery) &&
+                                 g_strcmp0(g_hash_table_lookup(b->versions, target->package), left) == 0;
                 }
                 if (!needed)
-                        set_current(m, target->package, target->from);
+                        set_current(m, target->package, back);
         }
 }
 
@@ -349,10 +351,12 @@ void transact_update_moved(Manager *m, Update *u)
         if (t->state == TRANSACTION_PREPARING &&
             (u->state == UPDATE_VETOED || u->state == UPDATE_CANCELLED)) {
                 transact_refuse(m, t, REFUSAL_VETOED, u->reason);
-        } else if (update_is_final(u) && u->state != UPDATE_DONE && t->state == TRANSACTION_FINISHING) {
-                if (u->state == UPDATE_ROLLED_BACK)
-                        restore_current(m, t, u);
-                if (t->success) /* else all go back together, each for the same reason */
+        } else if (update_is_final(u) && t->state == TRANSACTION_FINISHING && t->success) {
+                /* Without success nothing was installed, and all go back together for the same reason. */
+                gboolean gone_back = u->state == UPDATE_ROLLED_BACK || u->state == UPDATE_CANCELLED;
+                if (u->undo ? u->state == UPDATE_DONE : gone_back)
+                        restore_current(m, u);
+                if (u->state != UPDATE_DONE)
                         take_back_dependants(m, t, u);
         }
         transact_advance(m, t);

@@ -34,7 +34,7 @@ static void list_updates(BusCall *call, GVariant *args, gpointer object, gpointe
                 g_autofree char *id = g_strdup_printf("%" G_GUINT64_FORMAT, u->id);
                 if (bus_tree_find(w->tree, path))
                         g_variant_builder_add(&b, "(sssso)", id, u->battery, strategy_to_string(u->strategy),
-                                              update_state_to_string(u->state), path);
+                                              update_state_to_string(u->told_state), path);
         }
         bus_call_return(call, g_variant_new("(a(sssso))", &b));
 }

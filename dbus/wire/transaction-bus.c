@@ -16,12 +16,12 @@ static void finish(BusCall *call, GVariant *args, gpointer object, gpointer user
 
 static GVariant *get_state(gpointer object, gpointer user)
 {
-        return wire_string(transaction_state_to_string(((Transaction *)object)->state));
+        return wire_string(transaction_state_to_string(((Transaction *)object)->told_state));
 }
 
 static GVariant *get_reason(gpointer object, gpointer user)
 {
-        return wire_string(((Transaction *)object)->reason);
+        return wire_string(((Transaction *)object)->told_reason);
 }
 
 static GVariant *get_changes(gpointer object, gpointer user)

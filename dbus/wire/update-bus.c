@@ -40,7 +40,7 @@ static void roll_back(BusCall *call, GVariant *args, gpointer object, gpointer u
 
 static GVariant *get_state(gpointer object, gpointer user)
 {
-        return wire_string(update_state_to_string(((Update *)object)->state));
+        return wire_string(update_state_to_string(((Update *)object)->told_state));
 }
 
 static GVariant *get_battery(gpointer object, gpointer user)
@@ -70,7 +70,7 @@ static GVariant *get_plan(gpointer object, gpointer user)
 
 static GVariant *get_reason(gpointer object, gpointer user)
 {
-        return wire_string(((Update *)object)->reason);
+        return wire_string(((Update *)object)->told_reason);
 }
 
 static GVariant *get_initiator(gpointer object, gpointer user)

@@ -65,6 +65,7 @@ Transaction *transaction_new(guint64 id, const char *manager)
         t->id = id;
         t->manager = g_strdup(manager);
         t->reason = g_strdup("");
+        t->told_reason = g_strdup("");
         t->initiator = g_strdup("");
         t->owner_name = g_strdup("");
         t->strategy = g_strdup("");
@@ -79,6 +80,7 @@ void transaction_free(Transaction *t)
                 return;
         g_free(t->manager);
         g_free(t->reason);
+        g_free(t->told_reason);
         g_free(t->initiator);
         g_free(t->owner_name);
         g_free(t->strategy);
@@ -153,12 +155,13 @@ Transaction *transaction_from_record(const char *id, GVariant *body)
         if (!g_ascii_string_to_unsigned(id, 10, 1, G_MAXUINT64, &number, NULL) || state < 0)
                 return NULL;
         Transaction *t = transaction_new(number, dict_str(body, "manager", "kantan"));
-        t->state = state;
+        t->state = t->told_state = state;
         if (!read_lists(t, body)) {
                 transaction_free(t);
                 return NULL;
         }
         set_string(&t->reason, body, "reason");
+        set_string(&t->told_reason, body, "reason");
         set_string(&t->initiator, body, "initiator");
         set_string(&t->owner_name, body, "owner_name");
         set_string(&t->strategy, body, "strategy");

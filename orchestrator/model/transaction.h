@@ -54,11 +54,13 @@ typedef struct Transaction {
         int owner_pid;
         guint64 owner_ticks;
         char *owner_name;
-        char *strategy;            /* option, "" none */
-        gboolean override;         /* option */
-        gboolean plan_only;        /* never journalled nor told: somebody wants to see the plan */
-        gboolean advancing, again; /* not journalled: guard against looking again from below */
-        gboolean waiting;          /* not journalled: for another update of one of its batteries */
+        char *strategy;              /* option, "" none */
+        gboolean override;           /* option */
+        gboolean plan_only;          /* never journalled nor told: somebody wants to see the plan */
+        gboolean advancing, again;   /* not journalled: guard against looking again from below */
+        gboolean waiting;            /* not journalled: for another update of one of its batteries */
+        TransactionState told_state; /* not journalled: what was last made durable; nobody is told more */
+        char *told_reason;
 } Transaction;
 
 PackageChange *package_change_new(Operation op, const char *name, const char *old_version,

@@ -95,6 +95,7 @@ Update *update_new(guint64 id, guint64 transaction, const char *battery)
         u->from = g_strdup("");
         u->to = g_strdup("");
         u->reason = g_strdup("");
+        u->told_reason = g_strdup("");
         u->initiator = g_strdup("");
         u->plan = g_strdup("{}");
         u->goal = UPDATE_ROLLED_BACK;
@@ -111,6 +112,7 @@ void update_free(Update *u)
         g_free(u->from);
         g_free(u->to);
         g_free(u->reason);
+        g_free(u->told_reason);
         g_free(u->initiator);
         g_free(u->plan);
         g_ptr_array_unref(u->targets);
@@ -162,6 +164,7 @@ GVariant *update_to_record(const Update *u)
         dict_add(&b, "plan", g_variant_new_string(u->plan));
         dict_add(&b, "person", g_variant_new_boolean(u->person));
         dict_add(&b, "override", g_variant_new_boolean(u->override));
+        dict_add(&b, "undo", g_variant_new_boolean(u->undo));
         dict_add(&b, "restart", g_variant_new_boolean(u->restart));
         dict_add(&b, "only", g_variant_new_uint32(u->only));
         dict_add(&b, "promoted", g_variant_new_boolean(u->promoted));
@@ -204,17 +207,19 @@ Update *update_from_record(const char *id, const char *battery, GVariant *body)
             goal < 0)
                 return NULL;
         Update *u = update_new(number, dict_t(body, "transaction", 0), battery);
-        u->state = state;
+        u->state = u->told_state = state;
         u->strategy = strategy;
         u->goal = goal;
         set_string(&u->from, body, "from");
         set_string(&u->to, body, "to");
         set_string(&u->reason, body, "reason");
+        set_string(&u->told_reason, body, "reason");
         set_string(&u->initiator, body, "initiator");
         set_string(&u->plan, body, "plan");
         read_targets(u, body);
         u->person = dict_b(body, "person", FALSE);
         u->override = dict_b(body, "override", FALSE);
+        u->undo = dict_b(body, "undo", FALSE);
         u->restart = dict_b(body, "restart", FALSE);
         u->only = dict_u(body, "only", 0);
         u->promoted = dict_b(body, "promoted", FALSE);

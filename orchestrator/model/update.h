@@ -90,7 +90,8 @@ typedef struct Update {
         char *plan;        /* JSON, as it was shown before it ran */
         gboolean person;   /* asked for by a person, not by a package manager */
         gboolean override; /* the floor may break: a person said so */
-        gboolean restart;  /* same version: a restart */
+        gboolean undo;    /* a person takes back a version that was done: it is pinned like one rolled back */
+        gboolean restart; /* same version: a restart */
         gboolean promoted;
         guint only;        /* this replicant alone, 0: all */
         gboolean clear;    /* warning over, nobody objects */
@@ -98,7 +99,9 @@ typedef struct Update {
         UpdateState goal;  /* what rolling-back ends in: rolled-back, cancelled or failed */
         gint64 created_us, started_us, finished_us, warn_end_us; /* realtime */
         guint least_active, failures;
-        /* Not journalled. */
+        /* Not journalled. What was last made durable: nobody is told more. */
+        UpdateState told_state;
+        char *told_reason;
         gint64 delay_end_us; /* boot time */
         gpointer runner;     /* whoever runs it: the manager */
         guint64 timer;       /* warning, inhibitor delay */

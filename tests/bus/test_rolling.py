@@ -134,6 +134,16 @@ def test_rollback_of_a_battery_after_done(instance):
     assert sampler.least == 2
     service.expect("1.0")
     assert service.battery.get("Version") == "1.0"
+    # What is on disk went back too, and what was left does not come again by itself.
+    with pytest.raises(Refused) as refused:
+        service.battery.Update()
+    assert refused.value.name == "NotFound"
+    path = instance.manager.BeginTransaction(
+        "kantan", [("upgrade", "calc", "1.0", "1.1", service.package("1.1"))])
+    transaction = instance.transaction(path)
+    transaction.wait_property("State", "refused")
+    assert "pinned" in transaction.get("Reason")
+    assert service.update("1.1")[0] == "done"
 
 
 def test_battery_update_rolls_to_what_is_installed(instance):
@@ -141,10 +151,13 @@ def test_battery_update_rolls_to_what_is_installed(instance):
     with pytest.raises(Refused) as refused:
         service.battery.Update()
     assert refused.value.name == "NotFound"
-    assert service.update("1.1")[0] == "done"
-    assert instance.wait_update(service.battery.Rollback())[0] == "done"
-    assert instance.wait_update(service.battery.Update())[0] == "done"  # 1.1 is what is installed
-    service.expect("1.1")
+    other = Service(instance, name="other", battery={"Packages": "calc"})  # finds calc installed
+    instance.manager.Reload()
+    assert instance.wait_update(other.battery.Update())[0] == "done"
+    assert other.battery.get("Version") == "1.0"
+    with pytest.raises(Refused) as refused:
+        other.battery.Update()
+    assert refused.value.name == "NotFound"
 
 
 def test_person_is_busy_while_an_update_runs(instance):
