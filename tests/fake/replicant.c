@@ -4,8 +4,10 @@
  *   --never-ready        --ready-after=MS       --ignore-term        --exit=CODE (at once)
  *   --exit-after-ready=CODE   --die=SIGNAL (after READY)   --child (one in our group)   --setsid-child
  *   --child-says=TEXT (a child of our group sends it)   --flood=N (STATUS=n)   --watchdog=N (pings)
- *   --say=TEXT (sends it)   --print=LINE   --environment (prints it)   --print-many=N   --touch=FILE */
+ *   --say=TEXT (sends it)   --print=LINE   --environment (prints it)   --print-many=N   --touch=FILE
+ *   --stop-after=MS   --stamp=FILE (appends "ready US" and "term US", CLOCK_MONOTONIC) */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <poll.h>
 #include <signal.h>
@@ -15,10 +17,12 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 typedef struct Habits {
-        int never_ready, ready_after_ms, ignore_term, flood, watchdog, print_many;
+        int never_ready, ready_after_ms, stop_after_ms, ignore_term, flood, watchdog, print_many;
+        const char *stamp;
         int exit_code, exit_after_ready, die; /* -1: not */
 } Habits;
 
@@ -76,11 +80,32 @@ static void touch(const char *path)
                 fclose(f);
 }
 
+/* One write, so that the lines of several stay whole. */
+static void stamp(const Habits *h, const char *word)
+{
+        struct timespec at;
+        char line[64];
+        int fd = h->stamp ? open(h->stamp, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644) : -1;
+        if (fd < 0)
+                return;
+        clock_gettime(CLOCK_MONOTONIC, &at);
+        int n = snprintf(line, sizeof line, "%s %lld\n", word, at.tv_sec * 1000000LL + at.tv_nsec / 1000);
+        if (write(fd, line, (size_t)n) != n)
+                perror(h->stamp);
+        close(fd);
+}
+
 static void option(Habits *h, int key, const char *value)
 {
         switch (key) {
         case 'r':
                 h->ready_after_ms = atoi(value);
+                break;
+        case 'R':
+                h->stop_after_ms = atoi(value);
+                break;
+        case 'T':
+                h->stamp = value;
                 break;
         case 'x':
                 h->exit_code = atoi(value);
@@ -135,6 +160,8 @@ static Habits habits_read(int argc, char **argv)
         const struct option options[] = {{"never-ready", no_argument, &h.never_ready, 1},
                                          {"ignore-term", no_argument, &h.ignore_term, 1},
                                          {"ready-after", required_argument, NULL, 'r'},
+                                         {"stop-after", required_argument, NULL, 'R'},
+                                         {"stamp", required_argument, NULL, 'T'},
                                          {"exit", required_argument, NULL, 'x'},
                                          {"exit-after-ready", required_argument, NULL, 'X'},
                                          {"die", required_argument, NULL, 'd'},
@@ -167,8 +194,10 @@ static void talk(const Habits *h)
         fflush(stdout);
         if (h->ready_after_ms > 0)
                 wait_ms(h->ready_after_ms);
-        if (!h->never_ready)
+        if (!h->never_ready) {
+                stamp(h, "ready");
                 notify("READY=1");
+        }
 }
 
 /* Pings at a third of what is asked of us, so often and then no more. */
@@ -200,6 +229,9 @@ int main(int argc, char **argv)
         do
                 sigwait(&term, &got);
         while (h.ignore_term);
+        stamp(&h, "term");
         notify("STOPPING=1");
+        if (h.stop_after_ms > 0)
+                wait_ms(h.stop_after_ms);
         return 0;
 }
