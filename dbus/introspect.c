@@ -4,8 +4,10 @@
  * without an interface.) */
 #include "dbus/object-private.h"
 
-#define CONSTANT_NOTE                                                                                        \
-        "      <annotation name=\"org.freedesktop.DBus.Property.EmitsChangedSignal\" value=\"const\"/>\n"
+#define EMITS_CHANGED "org.freedesktop.DBus.Property.EmitsChangedSignal"
+
+/* By BusTelling; NULL is what the specification presumes. */
+static const char *const telling_notes[] = {NULL, "const", "invalidates"};
 
 /* One <arg> per complete type of SIGNATURE; DIRECTION NULL for signals. */
 static void xml_args(GString *xml, const char *signature, const char *names, const char *direction)
@@ -39,7 +41,14 @@ static void xml_property(GString *xml, const BusProperty *p)
 {
         g_string_append_printf(xml, "    <property name=\"%s\" type=\"%s\" access=\"read\"", p->name,
                                p->signature);
-        g_string_append(xml, p->constant ? ">\n" CONSTANT_NOTE "    </property>\n" : "/>\n");
+        const char *note = telling_notes[p->telling];
+        if (note)
+                g_string_append_printf(xml,
+                                       ">\n      <annotation name=\"" EMITS_CHANGED
+                                       "\" value=\"%s\"/>\n    </property>\n",
+                                       note);
+        else
+                g_string_append(xml, "/>\n");
 }
 
 static void xml_signal(GString *xml, const BusSignalSpec *s)

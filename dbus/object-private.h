@@ -38,7 +38,7 @@ struct BusObject {
         const BusInterface *const *interfaces; /* static */
         gpointer object;
         gboolean removed, is_changed;
-        GHashTable *told; /* BusProperty → GVariant last told; constants are not in it */
+        GHashTable *told; /* BusProperty → GVariant last told; of those whose value is told */
 };
 
 typedef enum SenderKnown { SENDER_UNKNOWN, SENDER_ASKED, SENDER_KNOWN } SenderKnown;

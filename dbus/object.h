@@ -28,12 +28,20 @@ typedef struct BusMethod {
         void (*handler)(BusCall *call, GVariant *args, gpointer object, gpointer user);
 } BusMethod;
 
+/* What PropertiesChanged says of a property; introspection says the same (EmitsChangedSignal). */
+typedef enum BusTelling {
+        BUS_TELL_VALUE,   /* its new value, when it differs from the one last told */
+        BUS_TELL_NEVER,   /* it never changes: "const" */
+        BUS_TELL_TO_READ, /* only that it may have changed: "invalidates". For what is long and changes often,
+                           * which nobody should pay for who does not read it */
+} BusTelling;
+
 typedef struct BusProperty {
         const char *name;
         const char *signature;
         /* Returns a new value (floating is fine) of that type. */
         GVariant *(*get)(gpointer object, gpointer user);
-        gboolean constant; /* never changes: annotated EmitsChangedSignal=const */
+        BusTelling telling;
 } BusProperty;
 
 typedef struct BusSignalSpec {

@@ -44,7 +44,7 @@ static guint interface_remember(BusObject *object, const BusInterface *interface
         guint n = 0;
 
         for (const BusProperty *p = interface->properties; p && p->name; p++) {
-                g_autoptr(GVariant) value = p->constant ? NULL : property_read(object, p);
+                g_autoptr(GVariant) value = p->telling == BUS_TELL_VALUE ? property_read(object, p) : NULL;
                 if (!value || !property_remember(object, p, value))
                         continue;
                 g_variant_builder_add(to, "{sv}", p->name, value);
@@ -53,14 +53,26 @@ static guint interface_remember(BusObject *object, const BusInterface *interface
         return n;
 }
 
+static GVariant *interface_to_read(const BusInterface *interface)
+{
+        GVariantBuilder names;
+
+        g_variant_builder_init(&names, G_VARIANT_TYPE_STRING_ARRAY);
+        for (const BusProperty *p = interface->properties; p && p->name; p++)
+                if (p->telling == BUS_TELL_TO_READ)
+                        g_variant_builder_add(&names, "s", p->name);
+        return g_variant_ref_sink(g_variant_builder_end(&names));
+}
+
 static void interface_tell_changed(BusObject *object, const BusInterface *interface)
 {
+        g_autoptr(GVariant) to_read = interface_to_read(interface);
         GVariantBuilder changed;
 
         g_variant_builder_init(&changed, G_VARIANT_TYPE_VARDICT);
-        if (interface_remember(object, interface, &changed) > 0)
+        if (interface_remember(object, interface, &changed) > 0 || g_variant_n_children(to_read) > 0)
                 bus_emit(object->tree->bus, object->path, DBUS_INTERFACE_PROPERTIES, "PropertiesChanged",
-                         g_variant_new("(sa{sv}as)", interface->name, &changed, NULL));
+                         g_variant_new("(sa{sv}@as)", interface->name, &changed, to_read));
         else
                 g_variant_builder_clear(&changed);
 }

@@ -114,7 +114,7 @@ static const BusMethod methods[] = {
         {NULL},
 };
 static const BusProperty properties[] = {
-        {"Name", "s", get_name, TRUE},
+        {"Name", "s", get_name, BUS_TELL_NEVER},
         {"Description", "s", get_description},
         {"State", "s", get_state},
         {"Reason", "s", get_reason},

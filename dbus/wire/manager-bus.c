@@ -159,8 +159,8 @@ static const BusMethod methods[] = {
         {NULL},
 };
 static const BusProperty properties[] = {
-        {"Version", "s", get_version, TRUE},
-        {"Instance", "s", get_instance, TRUE},
+        {"Version", "s", get_version, BUS_TELL_NEVER},
+        {"Instance", "s", get_instance, BUS_TELL_NEVER},
         {NULL},
 };
 const BusInterface manager_interface = {WIRE_NAME ".Manager", methods, properties, NULL};

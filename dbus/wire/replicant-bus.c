@@ -86,9 +86,9 @@ static const BusMethod methods[] = {
         {NULL},
 };
 static const BusProperty properties[] = {
-        {"Id", "u", get_id, TRUE},      {"Role", "s", get_role},
-        {"State", "s", get_state},      {"Health", "s", get_health},
-        {"Status", "s", get_status},    {"Version", "s", get_version},
-        {"MainPID", "u", get_main_pid}, {NULL},
+        {"Id", "u", get_id, BUS_TELL_NEVER}, {"Role", "s", get_role},
+        {"State", "s", get_state},           {"Health", "s", get_health},
+        {"Status", "s", get_status},         {"Version", "s", get_version},
+        {"MainPID", "u", get_main_pid},      {NULL},
 };
 const BusInterface replicant_interface = {WIRE_NAME ".Replicant", methods, properties, NULL};

@@ -114,12 +114,18 @@ static const BusMethod methods[] = {
         {NULL},
 };
 static const BusProperty properties[] = {
-        {"State", "s", get_state},          {"Battery", "s", get_battery, TRUE},
-        {"Strategy", "s", get_strategy},    {"FromVersion", "s", get_from},
-        {"ToVersion", "s", get_to},         {"Plan", "s", get_plan},
-        {"Reason", "s", get_reason},        {"Initiator", "s", get_initiator},
-        {"Progress", "(uu)", get_progress}, {"Transaction", "o", get_transaction},
-        {"Steps", "a(usss)", get_steps},    {NULL},
+        {"State", "s", get_state},
+        {"Battery", "s", get_battery, BUS_TELL_NEVER},
+        {"Strategy", "s", get_strategy},
+        {"FromVersion", "s", get_from},
+        {"ToVersion", "s", get_to},
+        {"Plan", "s", get_plan},
+        {"Reason", "s", get_reason},
+        {"Initiator", "s", get_initiator},
+        {"Progress", "(uu)", get_progress},
+        {"Transaction", "o", get_transaction},
+        {"Steps", "a(usss)", get_steps, BUS_TELL_TO_READ},
+        {NULL},
 };
 static const BusSignalSpec signals[] = {
         {"Finished", "ss", "state,reason"},

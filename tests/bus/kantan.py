@@ -323,8 +323,12 @@ class Object:
         def changed(interface, values, invalidated):
             if interface == self.interface and name in values:
                 seen["value"] = plain(values[name])
+            if interface == self.interface and name in invalidated:
+                seen["to_read"] = True
 
         def good(value):
+            if seen.pop("to_read", False):
+                value = seen["value"] = self.get(name)
             if callable(wanted):
                 return wanted(value)
             return value in wanted if isinstance(wanted, set) else value == wanted

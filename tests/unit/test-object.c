@@ -128,7 +128,7 @@ static const BusMethod thing_methods[] = {
 static const BusProperty thing_properties[] = {
         {"Value", "i", thing_get_value},
         {"State", "s", thing_get_state},
-        {"Name", "s", thing_get_name, .constant = TRUE},
+        {"Name", "s", thing_get_name, .telling = BUS_TELL_NEVER},
         {NULL},
 };
 static const BusSignalSpec thing_signals[] = {{"Happened", "us", "n,what"}, {NULL}};
@@ -427,6 +427,40 @@ static void test_changes(void)
         g_assert_cmpuint(kept->len, ==, 2);
 }
 
+static GVariant *thing_get_long(gpointer object, gpointer user)
+{
+        return g_variant_new_string("long");
+}
+
+/* What is long is only named, each time, and read by who wants it. */
+static void test_changes_to_read(void)
+{
+        static const BusProperty properties[] = {
+                {"Value", "i", thing_get_value}, {"Long", "s", thing_get_long, BUS_TELL_TO_READ}, {NULL}};
+        static const BusInterface interface = {IFACE "2", NULL, properties, NULL};
+        static const BusInterface *const interfaces[] = {&interface, NULL};
+        g_autoptr(World) w = world_new();
+        g_autoptr(GPtrArray) kept = g_ptr_array_new_with_free_func(g_free);
+        g_auto(Answer) a = {0};
+        Thing second = {.value = 2};
+        BusObject *object = bus_tree_add(w->tree, ROOT "/b", interfaces, &second);
+        const char *xml;
+
+        bus_subscribe(w->client, "interface='" PROPERTIES "',path_namespace='" ROOT "'", signal_keep, kept);
+        settle(w);
+        bus_object_changed(object);
+        settle(w);
+        assert_kept(kept, 1, ROOT "/b PropertiesChanged ('" IFACE "2', @a{sv} {}, ['Long'])");
+        second.value = 3;
+        bus_object_changed(object);
+        settle(w);
+        assert_kept(kept, 2, ROOT "/b PropertiesChanged ('" IFACE "2', {'Value': <3>}, ['Long'])");
+        call(&a, w, ROOT "/b", NULL, "Introspect", NULL);
+        g_variant_get(a.body, "(&s)", &xml);
+        g_assert_nonnull(strstr(xml, "EmitsChangedSignal\" value=\"invalidates\""));
+        bus_object_remove(object);
+}
+
 static void test_object_manager(void)
 {
         g_autoptr(World) w = world_new();
@@ -664,6 +698,7 @@ int main(int argc, char **argv)
         g_test_add_func("/object/nodes-go", test_nodes_go);
         g_test_add_func("/object/properties", test_properties);
         g_test_add_func("/object/changes", test_changes);
+        g_test_add_func("/object/changes-to-read", test_changes_to_read);
         g_test_add_func("/object/object-manager", test_object_manager);
         g_test_add_func("/object/emit", test_emit);
         g_test_add_func("/object/authorisation-on-bus", test_authorisation_on_bus);
