@@ -44,6 +44,10 @@ void battery_free(Battery *b)
 
 Replicant *battery_replicant(const Battery *b, guint id)
 {
+        /* They are made in order, so it is in its place unless one before it is gone. */
+        if (id >= 1 && id <= b->replicants->len &&
+            ((Replicant *)g_ptr_array_index(b->replicants, id - 1))->id == id)
+                return g_ptr_array_index(b->replicants, id - 1);
         for (guint i = 0; i < b->replicants->len; i++) {
                 Replicant *r = g_ptr_array_index(b->replicants, i);
                 if (r->id == id)
