@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The outbox: one batch and its effects per turn of the loop. */
+/* The outbox: one batch and its effects for a turn of the loop and the one after it. */
 #include "orchestrator/run/outbox.h"
 
 typedef struct Effect {
@@ -22,6 +22,7 @@ struct Outbox {
         GArray *soon;     /* those that wait for no batch */
         GQueue under_way; /* of Parcel */
         GSource *idle;
+        gboolean armed, graced; /* graced: the turn after has come */
 };
 
 static void effect_clear(gpointer p)
@@ -101,6 +102,11 @@ static void flush(Outbox *o)
 static gboolean on_idle(gpointer user)
 {
         Outbox *o = user;
+        if (!o->graced) { /* still ready: called again in the next turn */
+                o->graced = TRUE;
+                return G_SOURCE_CONTINUE;
+        }
+        o->armed = FALSE;
         g_source_set_ready_time(o->idle, -1);
         flush(o);
         return G_SOURCE_CONTINUE;
@@ -143,9 +149,15 @@ void outbox_free(Outbox *o)
         g_free(o);
 }
 
-/* The turn's end: after everything that is ready now has been dispatched once. */
+/* After everything that is ready now has been dispatched once, and what followed from it at once, too: a port
+ * that answers without delay (a held process) saves a write of its own. One turn and no more, or a flood of
+ * calls could put the write off for ever. */
 static void arm(Outbox *o)
 {
+        if (o->armed)
+                return;
+        o->armed = TRUE;
+        o->graced = FALSE;
         g_source_set_ready_time(o->idle, 0);
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Journal before acting, as one mechanism: within a turn of the loop the manager changes its model and
- * puts records, events and *effects* (acts, signals, answers) here; at the turn's end the records are
- * written as one batch, and only when they are durable do the effects run, in order. While the journal
- * cannot be written, effects wait. A crash anywhere loses effects only, never their reasons. */
+ * puts records, events and *effects* (acts, signals, answers) here; after one more turn, for what follows at
+ * once, the records are written as one batch, and only when they are durable do the effects run, in order.
+ * While the journal cannot be written, effects wait. A crash anywhere loses effects only, never their
+ * reasons. */
 #pragma once
 
 #include "orchestrator/run/journal.h"
@@ -23,6 +24,6 @@ void outbox_event(Outbox *o, guint64 sequence, const char *kind, gint64 time_us,
  * ARGS (consumed if floating, may be NULL) names: they may be gone by then. */
 typedef void (*OutboxFunc)(gpointer user, GVariant *args);
 void outbox_after(Outbox *o, OutboxFunc func, gpointer user, GVariant *args);
-/* FUNC(USER, ARGS) runs at the end of this turn, whatever has become durable: for what follows from nothing
- * that is put. */
+/* FUNC(USER, ARGS) runs when this turn's records are handed over, whatever has become
+ * durable: for what follows from nothing that is put. */
 void outbox_soon(Outbox *o, OutboxFunc func, gpointer user, GVariant *args);
