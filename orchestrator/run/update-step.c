@@ -41,9 +41,9 @@ UpdateState update_next(UpdateState state, UpdateEvent event)
 static const signed char replace_table[_STEP_STATE_MAX][_STEP_EVENT_MAX] = {
         [STEP_WAITING] = {[STEP_EVENT_GO] = TO(STEP_DRAINING)},
         [STEP_DRAINING] = {[STEP_EVENT_DRAINED] = TO(STEP_STOPPING),
-                           [STEP_EVENT_EXITED] = TO(STEP_SWITCHING), /* it went by itself: gone is gone */
-                           [STEP_EVENT_FAULT] = TO(STEP_FAILED)},
-        [STEP_STOPPING] = {[STEP_EVENT_STOPPED] = TO(STEP_SWITCHING), [STEP_EVENT_FAULT] = TO(STEP_FAILED)},
+                           [STEP_EVENT_EXITED] = TO(STEP_SWITCHING),   /* it went by itself: gone is gone */
+                           [STEP_EVENT_FAULT] = TO(STEP_STOPPING)},    /* what is to go need not be well */
+        [STEP_STOPPING] = {[STEP_EVENT_STOPPED] = TO(STEP_SWITCHING)}, /* nothing but its end ends a stop */
         [STEP_SWITCHING] = {[STEP_EVENT_SWITCHED] = TO(STEP_STARTING), [STEP_EVENT_FAULT] = TO(STEP_FAILED)},
         [STEP_STARTING] = {[STEP_EVENT_READY] = TO(STEP_VERIFYING),
                            [STEP_EVENT_EXITED] = TO(STEP_FAILED),
