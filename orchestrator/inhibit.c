@@ -150,7 +150,6 @@ void manager_inhibit(Manager *m, const Caller *caller, const char *battery, cons
         }
         Inhibitor *i = g_new0(Inhibitor, 1);
         *i = (Inhibitor){.id = id,
-                         .manager = m,
                          .battery = g_strdup(battery),
                          .who = g_strdup(who),
                          .why = g_strdup(why),
@@ -197,7 +196,6 @@ static void load_one(const char *id, const char *battery, GVariant *body, gpoint
         }
         Inhibitor *i = g_new0(Inhibitor, 1);
         *i = (Inhibitor){.id = number,
-                         .manager = m,
                          .battery = g_strdup(dict_str(body, "battery", "*")),
                          .who = g_strdup(dict_str(body, "who", "")),
                          .why = g_strdup(dict_str(body, "why", "")),

@@ -22,7 +22,6 @@ PackageChange *package_change_new(Operation op, const char *name, const char *ol
         c->new_version = g_strdup(new_version);
         c->archive = g_strdup(archive);
         c->fd = -1;
-        c->batteries = g_new0(char *, 1);
         return c;
 }
 
@@ -36,8 +35,6 @@ void package_change_free(PackageChange *c)
         g_free(c->old_version);
         g_free(c->new_version);
         g_free(c->archive);
-        g_free(c->compatibility);
-        g_strfreev(c->batteries);
         g_free(c);
 }
 

@@ -34,8 +34,6 @@ typedef struct PackageChange {
         char *name, *old_version, *new_version, *archive; /* "-" for none */
         int fd;                                           /* an opened archive handed over, or -1 */
         UnpackState unpack;                               /* not journalled: unpacking is idempotent */
-        char **batteries; /* named by the package itself, known once it is unpacked */
-        char *compatibility;
 } PackageChange;
 
 typedef struct Transaction {
