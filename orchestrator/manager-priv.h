@@ -25,7 +25,6 @@
 
 typedef struct Inhibitor {
         guint64 id;
-        Manager *manager;
         char *battery, *who, *why, *mode;
         guint uid, pid;
         gint64 taken_us; /* realtime */
@@ -128,8 +127,12 @@ char *replicant_link_version(Manager *m, const Replicant *r);
 /* ---- supervise.c ---- */
 /* Brings a battery's replicants towards what is wanted; answers who waited; watches the floor. */
 void supervise(Manager *m, Battery *b);
+/* The same once this turn is over, for callers above whom steps and updates are being written: an update has
+ * handed replicants back, and what went meanwhile is to be brought back. */
+void supervise_soon(Manager *m, const char *battery);
 void supervise_step_finished(Manager *m, Battery *b, Replicant *r, StepAct act, gboolean ok, const char *why);
-void supervise_unexpected_exit(Manager *m, Battery *b, Replicant *r, const char *why);
+/* R ended by itself or hangs, and no step was under way: told, and counted against it. */
+void supervise_fault(Manager *m, Battery *b, Replicant *r, const char *why);
 void battery_make_replicants(Manager *m, Battery *b);
 void battery_reset_failures(Manager *m, Battery *b);
 
@@ -161,6 +164,8 @@ void transact_on_unpacked(Manager *m, const PortEvent *e);
 void transact_on_owner_gone(Manager *m, guint64 cookie);
 void transact_update_moved(Manager *m, Update *u); /* its state changed */
 void transact_refuse(Manager *m, Transaction *t, Refusal code, const char *why);
+/* After a restart: which versions are installed now; the first word may have been lost with the daemon. */
+void transact_record_again(Manager *m, Transaction *t);
 /* The package manager's last word: it installed, or it failed, died or gave up (WHY, may be NULL). */
 void transact_finish(Manager *m, Transaction *t, gboolean success, const char *why);
 /* An update that was done is taken back by an update of its own. */

@@ -55,7 +55,7 @@ static void forget_battery(Manager *m, Battery *b)
 
 static gboolean may_be_forgotten(const Battery *b)
 {
-        return b->file_gone && !b->wanted && battery_alive(b) == 0 && !b->update;
+        return b->file_gone && !b->wanted && battery_is_at_rest(b) && !b->update;
 }
 
 static void do_forget(gpointer user, GVariant *args)

@@ -70,7 +70,7 @@ static void on_exited(Manager *m, Battery *b, Replicant *r, const PortEvent *e)
         else if (s && s->state != STEP_SWITCHING && was)
                 step_feed(m, s, STEP_EVENT_EXITED, why);
         else if (!s && was)
-                supervise_unexpected_exit(m, b, r, why);
+                supervise_fault(m, b, r, why);
         update_track_active(m, b);
         supervise(m, b);
 }
@@ -87,14 +87,12 @@ static void on_ready(Manager *m, Replicant *r)
 
 static void on_watchdog(Manager *m, Battery *b, Replicant *r)
 {
+        static const char why[] = "its watchdog was not fed in time (WatchdogSec=)";
         if (r->step) {
-                step_feed(m, r->step, STEP_EVENT_FAULT, "its watchdog was not fed in time (WatchdogSec=)");
+                step_feed(m, r->step, STEP_EVENT_FAULT, why);
                 return;
         }
-        manager_tell(m, EVENT_REPLICANT_FAILED, r->battery,
-                     dict_make("replicant", g_variant_new_uint32(r->id), "reason",
-                               g_variant_new_string("its watchdog was not fed in time (WatchdogSec=)"),
-                               NULL));
+        supervise_fault(m, b, r, why);
         step_begin(m, step_new(0, r->battery, r->id, STEP_STOP, "watchdog"));
         supervise(m, b);
 }
@@ -113,6 +111,8 @@ void stepper_on_runner(Manager *m, const PortEvent *e)
                 r->forking = FALSE;
                 if (r->step)
                         step_feed(m, r->step, STEP_EVENT_FAULT, e->text);
+                else
+                        supervise(m, b); /* it waited for the answer to a start that was given up */
                 break;
         case PORT_READY:
                 on_ready(m, r);

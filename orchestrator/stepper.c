@@ -292,7 +292,6 @@ void step_begin_at(Manager *m, Step *s, StepState state)
         g_assert(!r->step || r->step == s);
         r->step = s;
         s->runner = m;
-        clock_cancel(m->clock, &r->backoff_timer);
         step_set_state(m, s, state, NULL);
 }
 
@@ -316,7 +315,7 @@ void step_interrupt(Manager *m, Step *s, const char *why)
 {
         Replicant *r = replicant_of(m, s->battery, s->replicant);
         cancel_waits(m, s);
-        if (r->step == s)
+        if (r && r->step == s)
                 r->step = NULL;
         s->state = STEP_FAILED;
         g_free(s->reason);

@@ -77,7 +77,7 @@ static void note_failure(Manager *m, Replicant *r)
         r->backoff_timer = clock_at(m->clock, now + wait, on_backoff, r);
 }
 
-void supervise_unexpected_exit(Manager *m, Battery *b, Replicant *r, const char *why)
+void supervise_fault(Manager *m, Battery *b, Replicant *r, const char *why)
 {
         g_free(r->health);
         r->health = g_strdup(why);
@@ -101,7 +101,11 @@ static gboolean is_taken(Manager *m, Battery *b, const Replicant *r)
         const Update *u = battery_current_update(m, b);
         if (r->step || r->failed)
                 return TRUE;
-        if (!u || u->strategy != STRATEGY_FULL_STOP)
+        if (!u)
+                return FALSE;
+        if (u->state == UPDATE_ROLLING_BACK && update_has_back_step(u, r->id))
+                return TRUE; /* what it is to leave is not started once more */
+        if (u->strategy != STRATEGY_FULL_STOP)
                 return FALSE;
         return u->state == UPDATE_REPLACING || u->state == UPDATE_RUNNING || u->state == UPDATE_ROLLING_BACK;
 }
@@ -133,7 +137,8 @@ static void converge(Manager *m, Battery *b, Replicant *r)
                 begin(m, r, STEP_START, STEP_VERIFYING, "runs, and is to be verified");
         else if (r->pid)
                 begin(m, r, STEP_STOP, STEP_WAITING, "runs, but not well");
-        else if (r->backoff_timer == 0)
+        else if (r->backoff_timer == 0 &&
+                 !r->forking) /* else a start that was given up is not answered yet */
                 begin(m, r, STEP_START, STEP_WAITING, "is wanted to run");
 }
 
@@ -171,7 +176,7 @@ static void answer_settled(Manager *m, Battery *b)
                         continue;
                 if (w->start != b->wanted)
                         answer_waiter(m, i - 1, REFUSAL_BUSY, "somebody asked for the opposite meanwhile");
-                else if (!w->start && battery_alive(b) == 0)
+                else if (!w->start && battery_is_at_rest(b))
                         answer_waiter(m, i - 1, REFUSAL_NONE, NULL);
                 else if (w->start && start_settled(b, failed))
                         answer_waiter(m, i - 1, failed->len ? REFUSAL_NO_REPLICANT : REFUSAL_NONE,
@@ -234,4 +239,19 @@ void supervise(Manager *m, Battery *b)
         Update *u = battery_current_update(m, b);
         if (u && (u->state == UPDATE_RUNNING || u->state == UPDATE_ROLLING_BACK))
                 update_advance(m, u);
+}
+
+static void do_supervise(gpointer user, GVariant *args)
+{
+        Manager *m = user;
+        const char *name;
+        g_variant_get(args, "(&s)", &name);
+        Battery *b = battery_of(m, name);
+        if (b)
+                supervise(m, b);
+}
+
+void supervise_soon(Manager *m, const char *battery)
+{
+        outbox_after(m->outbox, do_supervise, m, g_variant_new("(s)", battery));
 }

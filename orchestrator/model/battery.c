@@ -77,6 +77,16 @@ guint battery_alive(const Battery *b)
         return n;
 }
 
+gboolean battery_is_at_rest(const Battery *b)
+{
+        for (guint i = 0; i < b->replicants->len; i++) {
+                const Replicant *r = g_ptr_array_index(b->replicants, i);
+                if (r->pid || r->forking || r->step)
+                        return FALSE;
+        }
+        return TRUE;
+}
+
 /* Up: in the place that the file gives it (active or passive). */
 static guint count_up(const Battery *b)
 {
@@ -88,7 +98,7 @@ BatteryState battery_get_state(const Battery *b)
         if (b->update && b->update_runs)
                 return BATTERY_UPDATING;
         if (!b->wanted)
-                return battery_alive(b) ? BATTERY_STOPPING : BATTERY_STOPPED;
+                return battery_is_at_rest(b) ? BATTERY_STOPPED : BATTERY_STOPPING;
         if (count_up(b) >= b->config->replicants)
                 return BATTERY_RUNNING;
         if (battery_active(b) == 0)

@@ -38,6 +38,8 @@ void battery_free(Battery *b);
 Replicant *battery_replicant(const Battery *b, guint id);
 guint battery_active(const Battery *b); /* replicants in state active */
 guint battery_alive(const Battery *b);  /* replicants with a process */
+/* Nothing of it runs, is about to run, or is being done. */
+gboolean battery_is_at_rest(const Battery *b);
 BatteryState battery_get_state(const Battery *b);
 /* The first of its packages that is Kantan's (unprefixed), or NULL. */
 const char *battery_main_package(const Battery *b);

@@ -130,6 +130,12 @@ Step *update_step_of(const Update *u, guint replicant)
         return NULL;
 }
 
+gboolean update_has_back_step(const Update *u, guint replicant)
+{
+        const Step *s = update_step_of(u, replicant);
+        return s && s->back && !step_is_final(s);
+}
+
 guint update_steps_done(const Update *u)
 {
         guint n = 0;

@@ -103,6 +103,7 @@ typedef struct Update {
         UpdateState told_state;
         char *told_reason;
         gint64 delay_end_us; /* boot time */
+        gint64 soak_end_us;  /* boot time; of the soak that ends last */
         gpointer runner;     /* whoever runs it: the manager */
         guint64 timer;       /* warning, inhibitor delay */
         guint64 deadline_timer;
@@ -119,6 +120,7 @@ gboolean step_is_running(const Step *s); /* neither waiting nor final */
 Update *update_new(guint64 id, guint64 transaction, const char *battery);
 void update_free(Update *u);
 Step *update_step_of(const Update *u, guint replicant); /* the newest step of that replicant */
+gboolean update_has_back_step(const Update *u, guint replicant); /* one that is not over */
 guint update_steps_done(const Update *u);
 gboolean update_is_final(const Update *u);
 /* Where a version is unknown before and after (a battery without a package), it is neither. */
