@@ -298,7 +298,8 @@ void manager_replicant_do(Manager *m, const Caller *caller, const char *battery,
                 restart(m, caller, b, replicant, dict_b(options, "override", FALSE), answer, user);
                 return;
         }
-        Refusal refusal = check_idle(m, b, &why);
+        /* Admitting only gives, and an update may be waiting for just that. */
+        Refusal refusal = verb == VERB_R_ADMIT ? manager_check_journal(m, &why) : check_idle(m, b, &why);
         if (refusal == REFUSAL_NONE && verb == VERB_R_SET_ROLE)
                 refusal = set_role(m, b, r, role, options, &why);
         else if (refusal == REFUSAL_NONE)
@@ -331,6 +332,7 @@ static Refusal promote(Manager *m, Update *u, char **ret_why)
         if (u->state != UPDATE_RUNNING)
                 return wrong_state(u, "promoted", ret_why);
         u->promoted = TRUE;
+        u->soak_end_us = 0; /* what is left of a canary's soak is no excuse any more */
         update_save(m, u);
         for (guint i = 0; i < u->steps->len; i++) {
                 Step *s = u->steps->pdata[i];

@@ -38,23 +38,26 @@ static void give_up_forward(Manager *m, Update *u)
                 Step *s = g_ptr_array_index(u->steps, i);
                 if (!s->back && !step_is_final(s) && !step_is_switching(s)) {
                         gboolean untouched = s->state == STEP_WAITING;
-                        step_interrupt(m, s, untouched ? "not begun: going back" : "given up: going back");
                         if (untouched)
                                 s->phase = G_MAXUINT;
+                        step_interrupt(m, s, untouched ? "not begun: going back" : "given up: going back");
                 }
         }
 }
 
+/* Those that serve nobody first: they make the room that the floor wants for the others. */
 static void plan_going_back(Manager *m, Update *u)
 {
         Battery *b = battery_of(m, u->battery);
-        for (guint i = 0; i < b->replicants->len; i++) {
-                Replicant *r = b->replicants->pdata[i];
-                if (needs_going_back(m, u, r)) {
+        for (guint active = 0; active < 2; active++)
+                for (guint i = 0; i < b->replicants->len; i++) {
+                        Replicant *r = b->replicants->pdata[i];
+                        if ((replicant_get_state(r) == REPLICANT_ACTIVE) != active ||
+                            !needs_going_back(m, u, r))
+                                continue;
                         r->failed = FALSE;
                         add_back_step(m, u, b, r);
                 }
-        }
 }
 
 void update_go_back(Manager *m, Update *u, UpdateState goal, const char *why)

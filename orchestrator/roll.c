@@ -39,22 +39,21 @@ static void on_warned(gpointer user)
 
 static void on_deadline(gpointer user);
 
-/* A soak is no standstill: the deadline counts from its end. */
-void update_note_soak(Manager *m, Update *u, gint64 soak_us)
-{
-        clock_cancel(m->clock, &u->deadline_timer);
-        u->deadline_timer =
-                clock_at(m->clock, clock_boot_us(m->clock) + soak_us + config_of(m, u)->progress_deadline_us,
-                         on_deadline, u);
-}
-
+/* A soak is no standstill: the deadline counts from the end of the last one. */
 static void arm_deadline(Manager *m, Update *u)
 {
         clock_cancel(m->clock, &u->deadline_timer);
         if (u->state == UPDATE_RUNNING || u->state == UPDATE_ROLLING_BACK)
-                u->deadline_timer =
-                        clock_at(m->clock, clock_boot_us(m->clock) + config_of(m, u)->progress_deadline_us,
-                                 on_deadline, u);
+                u->deadline_timer = clock_at(m->clock,
+                                             MAX(clock_boot_us(m->clock), u->soak_end_us) +
+                                                     config_of(m, u)->progress_deadline_us,
+                                             on_deadline, u);
+}
+
+void update_note_soak(Manager *m, Update *u, gint64 soak_us)
+{
+        u->soak_end_us = MAX(u->soak_end_us, clock_boot_us(m->clock) + soak_us);
+        arm_deadline(m, u);
 }
 
 void update_arm(Manager *m, Update *u)
@@ -205,6 +204,8 @@ static void update_set_state(Manager *m, Update *u, UpdateState state, const cha
         arm_deadline(m, u);
         update_save(m, u);
         update_track_active(m, b);
+        if (state == UPDATE_PAUSED || update_is_final(u))
+                supervise_soon(m, u->battery);
         transact_update_moved(m, u);
 }
 
@@ -273,6 +274,19 @@ gboolean update_is_stopped(Manager *m, const Update *u)
         return TRUE;
 }
 
+/* Whatever supervision was about to do with R is given up. */
+static void take_in_hand(Manager *m, Replicant *r, Step *s)
+{
+        if (r->step && r->step->update == 0) {
+                Step *old = r->step;
+                step_interrupt(m, old, "an update takes over");
+                step_free(old);
+        }
+        clock_cancel(m->clock, &r->backoff_timer);
+        r->failures = 0;
+        step_begin(m, s);
+}
+
 void update_begin_stops(Manager *m, Update *u)
 {
         for (guint i = 0; i < u->steps->len; i++) {
@@ -280,12 +294,7 @@ void update_begin_stops(Manager *m, Update *u)
                 Replicant *r = battery_replicant(battery_of(m, u->battery), s->replicant);
                 if (s->state != STEP_WAITING || s->act == STEP_SWITCH || !r)
                         continue;
-                if (r->step && r->step->update == 0) { /* supervision was about to do something: not now */
-                        Step *old = r->step;
-                        step_interrupt(m, old, "an update takes over");
-                        step_free(old);
-                }
-                step_begin(m, s);
+                take_in_hand(m, r, s);
         }
 }
 
@@ -325,19 +334,6 @@ static gboolean step_can_begin(Battery *b, const Step *s)
         return r && !(r->step && r->step->update == 0 && r->step->state < STEP_STARTING);
 }
 
-static void take_in_hand(Manager *m, Battery *b, Step *s)
-{
-        Replicant *r = battery_replicant(b, s->replicant);
-        if (r->step && r->step->update == 0) {
-                Step *old = r->step;
-                step_interrupt(m, old, "an update takes over");
-                step_free(old);
-        }
-        clock_cancel(m->clock, &r->backoff_timer);
-        r->failures = 0;
-        step_begin(m, s);
-}
-
 /* Begins what may begin. Beginning one may end it at once (nothing to do), so look again each time. */
 static void begin_steps(Manager *m, Update *u)
 {
@@ -358,7 +354,8 @@ static void begin_steps(Manager *m, Update *u)
                 int next = roll_next(view, u->steps->len, &v);
                 if (next < 0 || (u->state != UPDATE_RUNNING && u->state != UPDATE_ROLLING_BACK))
                         return;
-                take_in_hand(m, b, g_ptr_array_index(u->steps, next));
+                Step *s = g_ptr_array_index(u->steps, next);
+                take_in_hand(m, battery_replicant(b, s->replicant), s);
         }
 }
 
@@ -444,6 +441,22 @@ static void on_failure(Manager *m, Update *u, const char *why)
         }
 }
 
+/* What has not begun in all this time never will (the floor has no room, say): the update ends without it.
+ * What runs has limits of its own. */
+static void give_up_waiting(Manager *m, Update *u, const char *why)
+{
+        for (guint i = 0; i < u->steps->len; i++) {
+                Step *s = g_ptr_array_index(u->steps, i);
+                if (s->state != STEP_WAITING)
+                        continue;
+                step_interrupt(m, s, why);
+                u->failures += !s->back;
+        }
+        update_save(m, u);
+        arm_deadline(m, u);
+        update_advance(m, u);
+}
+
 static void on_deadline(gpointer user)
 {
         Update *u = user;
@@ -453,7 +466,7 @@ static void on_deadline(gpointer user)
                 g_strdup_printf("no progress for %" G_GINT64_FORMAT " s (ProgressDeadlineSec=)",
                                 config_of(m, u)->progress_deadline_us / G_USEC_PER_SEC);
         if (u->state == UPDATE_ROLLING_BACK || config_of(m, u)->on_failure == ON_FAILURE_CONTINUE)
-                g_warning("%s: update %" G_GUINT64_FORMAT ": %s", u->battery, u->id, why);
+                give_up_waiting(m, u, why);
         else
                 on_failure(m, u, why);
 }
