@@ -90,6 +90,7 @@ static gboolean load_all(Manager *m, GError **error)
 static void show_all(Manager *m, GList *batteries, GList *updates, GList *transactions)
 {
         void (*added)(ObjectKind, gpointer, gpointer) = m->publisher ? m->publisher->added : NULL;
+        m->started = TRUE;
         if (!added)
                 return;
         for (GList *l = batteries; l; l = l->next) {
@@ -131,6 +132,15 @@ static void resume_step(Manager *m, Battery *b, Step *s)
         step_begin_at(m, s, step_resume(s->act, s->state, r->pid != 0, r->ready));
 }
 
+/* The battery file may want fewer than when the update was planned: nothing is begun any more for those that
+ * are gone or are to go. */
+static void give_up_vanished(Manager *m, Battery *b, Step *s)
+{
+        const Replicant *r = battery_replicant(b, s->replicant);
+        if (!step_is_final(s) && (!r || (r->surplus && s->state == STEP_WAITING)))
+                step_interrupt(m, s, "the battery file does not have it any more");
+}
+
 static void resume_update(Manager *m, Update *u)
 {
         Battery *b = battery_of(m, u->battery);
@@ -139,6 +149,8 @@ static void resume_update(Manager *m, Update *u)
                 if (!u->steps->pdata[i])
                         g_ptr_array_remove_index(u->steps, i--);
         guint known = u->steps->len;
+        for (guint i = 0; i < known; i++)
+                give_up_vanished(m, b, u->steps->pdata[i]);
         for (guint i = 0; i < known && !update_is_final(u); i++)
                 resume_step(m, b, u->steps->pdata[i]);
         if (u->state == UPDATE_RUNNING || u->state == UPDATE_ROLLING_BACK)
@@ -174,28 +186,12 @@ static void resume_transaction(Manager *m, Transaction *t)
                 transact_on_owner_gone(m, t->id);
                 return;
         }
+        if (t->state == TRANSACTION_FINISHING)
+                transact_record_again(m, t);
         if (t->person && t->state == TRANSACTION_GRANTED)
                 transact_finish(m, t, TRUE, NULL);
         else
                 transact_advance(m, t);
-}
-
-/* Before the bus name is ours, so that whoever sees the name finds the objects. */
-static void publish_all(Manager *m, GList *batteries, GList *updates, GList *transactions)
-{
-        m->started = TRUE;
-        if (!m->publisher)
-                return;
-        for (GList *l = batteries; l; l = l->next) {
-                Battery *b = l->data;
-                m->publisher->added(OBJECT_BATTERY, b, m->publisher_user);
-                for (guint i = 0; i < b->replicants->len; i++)
-                        m->publisher->added(OBJECT_REPLICANT, b->replicants->pdata[i], m->publisher_user);
-        }
-        for (GList *l = updates; l; l = l->next)
-                m->publisher->added(OBJECT_UPDATE, l->data, m->publisher_user);
-        for (GList *l = transactions; l; l = l->next)
-                m->publisher->added(OBJECT_TRANSACTION, l->data, m->publisher_user);
 }
 
 gboolean manager_start(Manager *m, GError **error)
@@ -213,7 +209,6 @@ gboolean manager_start(Manager *m, GError **error)
                         look_at_replicant(m, b, b->replicants->pdata[i]);
                 b->told_active = 0;
         }
-        publish_all(m, batteries, updates, transactions);
         for (GList *l = updates; l; l = l->next)
                 if (!update_is_final(l->data))
                         resume_update(m, l->data);

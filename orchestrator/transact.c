@@ -140,7 +140,7 @@ static void feed_all(Manager *m, Transaction *t, UpdateEvent event)
         }
 }
 
-/* Those who depend stop first: U waits for every update of T whose battery comes After= (or Requires=) it. */
+/* Those who depend stop first: U waits for every update of T whose battery comes After= it. */
 static gboolean may_stop(Manager *m, const Transaction *t, const Update *u)
 {
         for (guint i = 0; i < t->updates->len; i++) {
@@ -202,8 +202,8 @@ static void prepare(Manager *m, Transaction *t)
 
 /* ---- after the package manager ---- */
 
-/* An update runs when those of its transaction that it comes After= are done; one that is not done in the
- * end is returned in *RET_FAILED. */
+/* An update runs when those of its transaction that it comes After= are done. One of those, or one that it
+ * Requires=, that has ended otherwise is returned in *RET_FAILED. */
 gboolean transact_update_may_run(Manager *m, const Update *u, const Update **ret_failed)
 {
         const Transaction *t = g_hash_table_lookup(m->transactions, &u->transaction);
@@ -211,13 +211,15 @@ gboolean transact_update_may_run(Manager *m, const Update *u, const Update **ret
         *ret_failed = NULL;
         for (guint i = 0; t && i < t->updates->len; i++) {
                 const Update *v = transact_update(m, t, i);
-                if (!v || v == u || !g_strv_contains((const char *const *)c->after, v->battery))
+                if (!v || v == u || v->state == UPDATE_DONE)
                         continue;
-                if (v->state == UPDATE_DONE)
-                        continue;
-                if (update_is_final(v))
+                gboolean after = g_strv_contains((const char *const *)c->after, v->battery);
+                gboolean failed = update_is_final(v) &&
+                                  (after || g_strv_contains((const char *const *)c->requires, v->battery));
+                if (failed)
                         *ret_failed = v;
-                return FALSE;
+                if (failed || after)
+                        return FALSE;
         }
         return TRUE;
 }
@@ -230,7 +232,7 @@ static void run_or_cancel(Manager *m, Update *u)
                 update_advance(m, u);
         } else if (failed) {
                 g_autofree char *why =
-                        g_strdup_printf("battery %s, which it comes after, was not updated (%s)",
+                        g_strdup_printf("battery %s, which it needs first, was not updated (%s)",
                                         failed->battery, update_state_to_string(failed->state));
                 update_go_back(m, u, UPDATE_CANCELLED, why);
         }
@@ -260,6 +262,59 @@ static void set_current(Manager *m, const char *package, const char *version)
         outbox_after(m->outbox, do_set_current, m, g_variant_new("(ss)", package, version));
 }
 
+/* A version that a battery left, going back, is not the installed one any more, where no other battery has
+ * come to run it. */
+static void restore_current(Manager *m, const Update *u)
+{
+        for (guint i = 0; i < u->targets->len; i++) {
+                const Target *target = g_ptr_array_index(u->targets, i);
+                const char *left = u->undo ? target->from : target->to,
+                           *back = u->undo ? target->to : target->from;
+                gboolean needed = strchr(target->package, ':') != NULL;
+                g_autoptr(GList) batteries = manager_batteries(m);
+                for (GList *l = batteries; l && !needed; l = l->next) {
+                        Battery *b = l->data;
+                        needed = !g_str_equal(b->config->name, u->battery) &&
+                                 g_strcmp0(g_hash_table_lookup(b->versions, target->package), left) == 0;
+                }
+                if (!needed)
+                        set_current(m, target->package, back);
+        }
+}
+
+/* U has taken its battery away from what is installed. */
+static gboolean has_left_installed(const Update *u)
+{
+        if (u->undo)
+                return u->state == UPDATE_DONE;
+        return u->state == UPDATE_ROLLED_BACK || u->state == UPDATE_CANCELLED;
+}
+
+static void record_installed(Manager *m, Transaction *t)
+{
+        for (guint i = 0; t->success && transact_is_kantan(t) && i < t->changes->len; i++) {
+                const PackageChange *c = g_ptr_array_index(t->changes, i);
+                set_current(m, c->name, c->operation == OPERATION_REMOVE ? "" : c->new_version);
+        }
+        for (guint i = 0; t->success && i < t->updates->len; i++) {
+                const Update *u = transact_update(m, t, i);
+                if (u && has_left_installed(u))
+                        restore_current(m, u);
+        }
+}
+
+/* An update that is not over holds its battery, so nobody else has said anything of its packages since. */
+void transact_record_again(Manager *m, Transaction *t)
+{
+        for (guint i = 0; t->success && transact_is_kantan(t) && i < t->updates->len; i++) {
+                const Update *u = transact_update(m, t, i);
+                for (guint k = 0; u && !update_is_final(u) && k < u->targets->len; k++) {
+                        const Target *target = g_ptr_array_index(u->targets, k);
+                        set_current(m, target->package, target->to);
+                }
+        }
+}
+
 void transact_finish(Manager *m, Transaction *t, gboolean success, const char *why)
 {
         t->finished = TRUE;
@@ -271,10 +326,7 @@ void transact_finish(Manager *m, Transaction *t, gboolean success, const char *w
                 return;
         }
         transact_set_state(m, t, TRANSACTION_FINISHING, why);
-        for (guint i = 0; success && transact_is_kantan(t) && i < t->changes->len; i++) {
-                const PackageChange *c = g_ptr_array_index(t->changes, i);
-                set_current(m, c->name, c->operation == OPERATION_REMOVE ? "" : c->new_version);
-        }
+        record_installed(m, t);
         for (guint i = 0; !success && i < t->updates->len; i++) {
                 Update *u = transact_update(m, t, i);
                 if (u && u->state == UPDATE_REPLACING)
@@ -323,38 +375,16 @@ static void take_back_dependants(Manager *m, Transaction *t, const Update *faile
         }
 }
 
-/* A version that a battery left, going back, is not the installed one any more, where no other battery has
- * come to run it. */
-static void restore_current(Manager *m, const Update *u)
-{
-        for (guint i = 0; i < u->targets->len; i++) {
-                const Target *target = g_ptr_array_index(u->targets, i);
-                const char *left = u->undo ? target->from : target->to,
-                           *back = u->undo ? target->to : target->from;
-                gboolean needed = strchr(target->package, ':') != NULL;
-                g_autoptr(GList) batteries = manager_batteries(m);
-                for (GList *l = batteries; l && !needed; l = l->next) {
-                        Battery *b = l->data;
-                        needed = !g_str_equal(b->config->name, u->battery) &&
-                                 g_strcmp0(g_hash_table_lookup(b->versions, target->package), left) == 0;
-                }
-                if (!needed)
-                        set_current(m, target->package, back);
-        }
-}
-
 void transact_update_moved(Manager *m, Update *u)
 {
         Transaction *t = g_hash_table_lookup(m->transactions, &u->transaction);
         if (!t)
                 return;
-        if (t->state == TRANSACTION_PREPARING &&
-            (u->state == UPDATE_VETOED || u->state == UPDATE_CANCELLED)) {
+        if (t->state == TRANSACTION_PREPARING && update_is_final(u)) { /* vetoed, cancelled or taken back */
                 transact_refuse(m, t, REFUSAL_VETOED, u->reason);
         } else if (update_is_final(u) && t->state == TRANSACTION_FINISHING && t->success) {
                 /* Without success nothing was installed, and all go back together for the same reason. */
-                gboolean gone_back = u->state == UPDATE_ROLLED_BACK || u->state == UPDATE_CANCELLED;
-                if (u->undo ? u->state == UPDATE_DONE : gone_back)
+                if (has_left_installed(u))
                         restore_current(m, u);
                 if (u->state != UPDATE_DONE)
                         take_back_dependants(m, t, u);
