@@ -139,7 +139,9 @@ def test_way_back_lets_nobody_into_the_version_it_leaves(instance):
 
 def test_who_crashed_before_a_full_stop_that_was_cancelled_comes_back(instance):
     """Crashed while an update had it in its hands and then let go without a step: supervision looks again."""
+    instance.write_trivial("other", 1)
     first = Service(instance, name="storage", battery={"After": "calc"}).up()
+    instance.battery("other").Start()
     service = Service(instance)
     instance.manager.Reload()
     service.up()
@@ -154,6 +156,8 @@ def test_who_crashed_before_a_full_stop_that_was_cancelled_comes_back(instance):
     victim = service.processes()[2][0]
     os.kill(victim, signal.SIGKILL)
     instance.events.wait("ReplicantStopped", "calc", replicant=2, signal=9)
+    os.kill(instance.processes("other")[1][0], signal.SIGKILL)  # whose back-off ends after that of calc's
+    instance.events.wait("ReplicantHealthy", "other", count=2)
     update = service.battery.get("CurrentUpdate")
     instance.update(update).Cancel()
     assert instance.wait_update(update)[0] == "cancelled"
