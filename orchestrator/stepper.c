@@ -213,8 +213,8 @@ static void step_over(Manager *m, Step *s, const char *why)
                 r->failed = !ok;
                 update_step_finished(m, u, s);
         } else {
-                step_free(s);
                 supervise_step_finished(m, b, r, act, ok, why);
+                step_free(s); /* WHY is its own */
         }
         supervise(m, b);
 }
