@@ -5,6 +5,7 @@ import os
 import socket
 
 import dbus
+import kantan
 import pytest
 from gi.repository import Gio, GLib
 from kantan import DBUS, NAME, PROPERTIES, ROOT, Refused, resident_kib, settle, wait_for
@@ -113,7 +114,8 @@ def memory_stays(instance, act):
     before = resident_kib(instance.daemon.pid)
     act()
     after = resident_kib(instance.daemon.pid)
-    assert after - before < MEMORY_MARGIN_KIB, f"{before} KiB, then {after} KiB"
+    if kantan.SLOWNESS == 1:  # sanitizers keep what is freed, to find its use
+        assert after - before < MEMORY_MARGIN_KIB, f"{before} KiB, then {after} KiB"
 
 
 @pytest.mark.deadline(180)
