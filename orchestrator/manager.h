@@ -58,6 +58,7 @@ Manager *manager_new(Journal *journal, Clock *clock, const Paths *paths, const B
                      const Limits *limits);
 void manager_set_ports(Manager *m, RunnerPort *runner, InstallerPort *installer, OwnerPort *owner);
 void manager_set_publisher(Manager *m, const Publisher *publisher, gpointer user);
+/* The journal must be closed already. */
 void manager_free(Manager *m);
 /* The sink to make adapters with. USER is the Manager. */
 void manager_feed(const PortEvent *event, gpointer user);

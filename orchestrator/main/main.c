@@ -263,10 +263,10 @@ static void stop(Daemon *d)
         runner_direct_free(d->runner);
         installer_free(d->installer);
         owner_free(d->owner);
+        journal_close(d->journal); /* after it nothing calls back into the manager */
         manager_free(d->manager);
         if (d->bus)
                 bus_unref(d->bus);
-        journal_close(d->journal);
         clock_free(d->clock);
         paths_free(d->paths);
         g_main_loop_unref(d->loop);

@@ -11,7 +11,7 @@ typedef struct Effect {
 /* Effects that wait for one batch. Effects put while nothing is to be written join the newest batch on its
  * way, so that order holds. */
 typedef struct Parcel {
-        Outbox *outbox; /* NULL: the outbox is gone */
+        Outbox *outbox;
         GArray *effects;
 } Parcel;
 
@@ -47,16 +47,20 @@ static void effects_run(GArray *effects)
         }
 }
 
+static void parcel_free(gpointer data)
+{
+        Parcel *p = data;
+        g_array_unref(p->effects);
+        g_free(p);
+}
+
 static void parcel_done(gpointer user)
 {
         Parcel *p = user;
-        if (p->outbox) {
-                Parcel *first = g_queue_pop_head(&p->outbox->under_way);
-                g_assert(first == p);
-                effects_run(p->effects);
-        }
-        g_array_unref(p->effects);
-        g_free(p);
+        Parcel *first = g_queue_pop_head(&p->outbox->under_way);
+        g_assert(first == p);
+        effects_run(p->effects);
+        parcel_free(p);
 }
 
 static void hand_over(Outbox *o, GArray *effects)
@@ -138,9 +142,7 @@ void outbox_free(Outbox *o)
 {
         if (!o)
                 return;
-        for (GList *l = o->under_way.head; l; l = l->next)
-                ((Parcel *)l->data)->outbox = NULL;
-        g_queue_clear(&o->under_way);
+        g_queue_clear_full(&o->under_way, parcel_free);
         g_source_destroy(o->idle);
         g_source_unref(o->idle);
         journal_batch_free(o->batch);

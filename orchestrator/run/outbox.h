@@ -11,7 +11,7 @@
 typedef struct Outbox Outbox;
 
 Outbox *outbox_new(Journal *journal);
-/* Effects not yet run are dropped. */
+/* Effects not yet run are dropped. The journal must be closed: it calls back for what is under way. */
 void outbox_free(Outbox *o);
 
 /* As journal_batch_*, without their limit of changes; BODY and DETAIL are consumed if floating. */
