@@ -326,10 +326,13 @@ int main(int argc, char **argv)
                 return 1;
         if (total_read(c.total_path, &c.total) < 0) {
                 fprintf(stderr, "calcd: %s: %s\n", c.total_path, strerror(errno));
+                free(c.total_path);
                 return 1;
         }
-        if (open_bus(&c, &o) < 0)
+        if (open_bus(&c, &o) < 0) {
+                free(c.total_path);
                 return 1;
+        }
         if (o.crash_after >= 0)
                 c.crash_at = now_ms() + (int64_t)(o.crash_after * 1000);
         if (!o.hang)
