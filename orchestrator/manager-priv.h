@@ -130,6 +130,8 @@ void supervise(Manager *m, Battery *b);
 /* The same once this turn is over, for callers above whom steps and updates are being written: an update has
  * handed replicants back, and what went meanwhile is to be brought back. */
 void supervise_soon(Manager *m, const char *battery);
+/* A replicant that an update could not start comes under supervision again. */
+void supervise_try_again(Manager *m, Replicant *r);
 void supervise_step_finished(Manager *m, Battery *b, Replicant *r, StepAct act, gboolean ok, const char *why);
 /* R ended by itself or hangs, and no step was under way: told, and counted against it. */
 void supervise_fault(Manager *m, Battery *b, Replicant *r, const char *why);

@@ -70,6 +70,18 @@ void update_go_back(Manager *m, Update *u, UpdateState goal, const char *why)
         }
 }
 
+/* What could not be brought back at once is tried again as any crashed one is: with back-off, up to the
+ * limit. What kept it down may pass, and nobody else would look. */
+static void hand_over_failed(Manager *m, Battery *b)
+{
+        for (guint i = 0; i < b->replicants->len; i++) {
+                Replicant *r = g_ptr_array_index(b->replicants, i);
+                if (r->failed && !r->step)
+                        supervise_try_again(m, r);
+        }
+        supervise(m, b);
+}
+
 void update_end_back(Manager *m, Update *u)
 {
         gboolean failed = FALSE;
@@ -81,6 +93,7 @@ void update_end_back(Manager *m, Update *u)
                 g_autofree char *why =
                         g_strdup_printf("%s; going back failed too, see `nyota log`", u->reason);
                 update_feed(m, u, UPDATE_EVENT_FAIL, why);
+                hand_over_failed(m, battery_of(m, u->battery));
         } else if (u->goal == UPDATE_CANCELLED) {
                 update_feed(m, u, UPDATE_EVENT_CANCEL, NULL);
         } else {

@@ -479,8 +479,8 @@ void update_step_finished(Manager *m, Update *u, Step *s)
             (u->state == UPDATE_RUNNING || u->state == UPDATE_PAUSED)) {
                 u->failures++;
                 update_save(m, u);
-                if (u->failures > amount_of(c->max_failures, battery_config_desired(c), 0) &&
-                    u->state == UPDATE_RUNNING) {
+                /* Paused or not: what is to go back does not wait for a person. */
+                if (u->failures > amount_of(c->max_failures, battery_config_desired(c), 0)) {
                         g_autofree char *why = g_strdup_printf("replicant %u: %s", s->replicant, s->reason);
                         on_failure(m, u, why);
                 }

@@ -77,6 +77,13 @@ static void note_failure(Manager *m, Replicant *r)
         r->backoff_timer = clock_at(m->clock, now + wait, on_backoff, r);
 }
 
+void supervise_try_again(Manager *m, Replicant *r)
+{
+        r->failed = FALSE;
+        note_failure(m, r);
+        replicant_save(m, r);
+}
+
 void supervise_fault(Manager *m, Battery *b, Replicant *r, const char *why)
 {
         g_free(r->health);
