@@ -371,7 +371,7 @@ def table(rows):
 
 def main():
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="fewer rounds: about a minute")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds")
     parser.add_argument("--json", action="store_true", help="one object on standard output")
     parser.add_argument("--only", default=",".join(BENCHES), help="some of: " + ",".join(BENCHES))
     options = parser.parse_args()
