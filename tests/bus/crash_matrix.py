@@ -186,9 +186,7 @@ class Run:
 
     # -- the killer --
     def killer(self, at, when):
-        return {"LD_PRELOAD": os.path.join(kantan.BUILD, "tests", "fake", "crash-at-write.so"),
-                "CRASH_COUNT_FILE": self.counter, "CRASH_AT": str(at), "CRASH_WHEN": when,
-                "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
+        return kantan.crash_at_write(self.counter, at, when)
 
     def count_from(self, number):
         with open(self.counter, "ab") as f:

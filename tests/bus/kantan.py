@@ -40,6 +40,13 @@ FINAL = {"done", "rolled-back", "failed", "cancelled", "vetoed"}  # states of an
 Event = namedtuple("Event", "sequence kind time_us battery detail")
 
 
+def crash_at_write(counter, at, when="after"):
+    """The environment of a daemon that kills itself at its AT-th journal write; COUNTER: a file."""
+    options = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"  # ours is loaded before ASan
+    return {"LD_PRELOAD": os.path.join(BUILD, "tests", "fake", "crash-at-write.so"), "ASAN_OPTIONS": options,
+            "CRASH_COUNT_FILE": counter, "CRASH_AT": str(at), "CRASH_WHEN": when}
+
+
 # --- waiting -----------------------------------------------------------------------------------------
 
 def wait_for(predicate, timeout=10, what=None):

@@ -503,9 +503,7 @@ def test_watch_misses_nothing_over_a_restart(instance):
 def test_watch_shows_what_was_stored_and_never_told(instance, write):
     """The daemon dies right after a journal write: what that write holds is only told by the next one."""
     instance.write_trivial("calc", 2)
-    instance.start(environment={"LD_PRELOAD": os.path.join(BUILD, "tests", "fake", "crash-at-write.so"),
-                                "CRASH_COUNT_FILE": os.path.join(instance.directory, "count"),
-                                "CRASH_AT": str(write)})
+    instance.start(environment=kantan.crash_at_write(os.path.join(instance.directory, "count"), write))
     instance.client.call(ROOT + "/svc/calc", kantan.NAME + ".Channel", "Send", "sa{sv}a{sv}", "x-hello",
                          {}, {})
     tool = begin(instance, "--json", "watch", "--since=0", "calc")
