@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The installer on GTask threads. Unpacking runs side by side; switches of links run one after the other
- * in the order asked for, because a later one must win. */
+/* The installer on GTask threads. Unpacking runs side by side; so do switches of different links; those of
+ * one link run in the order asked for, because a later one must win. */
 #include "store/installer.h"
 
 #include <gio/gio.h>
 #include <unistd.h>
 
 #include "store/installation.h"
+
+#define LINKS_AT_ONCE 8 /* threads that wait for the disk: more gain nothing, each costs a stack */
 
 typedef struct Job {
         PortEventKind kind;
@@ -23,8 +25,8 @@ typedef struct Installer {
         PortSink sink; /* NULL once freed: threads may still be at work */
         gpointer user;
         GCancellable *cancel;
-        GQueue links;  /* of Job, waiting */
-        gboolean busy; /* one of them is at work */
+        GQueue links;   /* of Job, waiting */
+        GQueue at_work; /* of Job; their tasks own them */
 } Installer;
 
 static void job_free(gpointer data)
@@ -55,6 +57,7 @@ static void installer_clear(gpointer data)
         g_free(i->state);
         g_object_unref(i->cancel);
         g_queue_clear_full(&i->links, job_free);
+        g_queue_clear(&i->at_work);
 }
 
 static void installer_unref(Installer *i)
@@ -149,21 +152,43 @@ static void on_linked(GObject *source, GAsyncResult *result, gpointer user)
 {
         Installer *i = user;
         g_autoptr(GError) error = NULL;
+        Job *j = g_task_get_task_data(G_TASK(result));
         g_task_propagate_boolean(G_TASK(result), &error);
-        i->busy = FALSE;
-        tell(i, g_task_get_task_data(G_TASK(result)), NULL, error);
+        g_queue_remove(&i->at_work, j);
+        tell(i, j, NULL, error);
         links_turn(i);
         installer_unref(i);
 }
 
-/* Starts the next one if none is at work. */
+/* The same link, so that the later one must win. */
+static gboolean same_link(const Job *a, const Job *b)
+{
+        return a->kind == b->kind && a->replicant == b->replicant && g_strcmp0(a->battery, b->battery) == 0 &&
+               g_str_equal(a->package, b->package);
+}
+
+static gboolean is_ahead(const GQueue *queue, const Job *of)
+{
+        for (const GList *l = queue->head; l && l->data != of; l = l->next)
+                if (same_link(l->data, of))
+                        return TRUE;
+        return FALSE;
+}
+
+/* Starts what may start: a few side by side, for a disk syncs many directories in hardly more time than one.
+ */
 static void links_turn(Installer *i)
 {
-        Job *j = i->busy ? NULL : g_queue_pop_head(&i->links);
-        if (!j)
-                return;
-        i->busy = TRUE;
-        run_on_thread(i, j, link_work, on_linked);
+        GList *next;
+        for (GList *l = i->links.head; l && i->at_work.length < LINKS_AT_ONCE; l = next) {
+                Job *j = l->data;
+                next = l->next;
+                if (is_ahead(&i->at_work, j) || is_ahead(&i->links, j))
+                        continue;
+                g_queue_delete_link(&i->links, l);
+                g_queue_push_tail(&i->at_work, j);
+                run_on_thread(i, j, link_work, on_linked);
+        }
 }
 
 static void links_add(Installer *i, Job *j)
@@ -252,6 +277,7 @@ InstallerPort *installer_new(const char *state_dir, PortSink sink, gpointer user
         i->user = user;
         i->cancel = g_cancellable_new();
         g_queue_init(&i->links);
+        g_queue_init(&i->at_work);
         sweep(i);
         return &i->port;
 }
