@@ -15,6 +15,7 @@ import time
 
 import dbus
 import dbus.bus
+from dbus.mainloop import NULL_MAIN_LOOP
 from dbus.mainloop.glib import DBusGMainLoop, threads_init
 from gi.repository import GLib
 
@@ -68,7 +69,9 @@ class Sampler(threading.Thread):
             return None
 
     def run(self):
-        bus = dbus.bus.BusConnection(self.address)
+        # Not on the main loop: the main thread would dispatch it while this one calls, and hang in the lock
+        # of a connection that this one has closed.
+        bus = dbus.bus.BusConnection(self.address, mainloop=NULL_MAIN_LOOP)
         while not self.stop:
             watched = self.watch
             answers = {n: self.ask(bus, n) for n in (1, 2, 3)}
@@ -77,6 +80,7 @@ class Sampler(threading.Thread):
                 self.least = min(self.least, up)
             self.versions = answers
             self.rounds += 1
+        bus.close()
 
 
 class Demo:
