@@ -135,7 +135,7 @@ char *manager_battery_reason(Manager *m, Battery *b)
         return g_string_free(s, FALSE);
 }
 
-static char *next_of_update(Manager *m, const Update *u)
+static char *next_of_update(Manager *m, Battery *b, const Update *u)
 {
         Inhibitor *i;
         switch (u->state) {
@@ -151,11 +151,17 @@ static char *next_of_update(Manager *m, const Update *u)
                 return g_strdup_printf("`nyota resume %" G_GUINT64_FORMAT
                                        "` goes on, `nyota rollback %" G_GUINT64_FORMAT "` goes back",
                                        u->id, u->id);
+        case UPDATE_RUNNING:
+        case UPDATE_ROLLING_BACK:
+                if (update_next_step(m, u) == ROLL_FLOOR)
+                        return g_strdup_printf(
+                                "it waits for room at the floor (%u active, %u must stay): those "
+                                "that are down must serve again first",
+                                battery_active(b), battery_config_floor(b->config));
+                G_GNUC_FALLTHROUGH;
         case UPDATE_PENDING:
         case UPDATE_HELD:
         case UPDATE_PLANNED:
-        case UPDATE_RUNNING:
-        case UPDATE_ROLLING_BACK:
                 return g_strdup_printf("it goes on by itself; `nyota cancel %" G_GUINT64_FORMAT "` ends it",
                                        u->id);
         case UPDATE_DONE:
@@ -170,21 +176,31 @@ static char *next_of_update(Manager *m, const Update *u)
         return g_strdup("");
 }
 
+static gboolean some_given_up(const Battery *b)
+{
+        for (guint i = 0; i < b->replicants->len; i++)
+                if (((const Replicant *)b->replicants->pdata[i])->failed)
+                        return TRUE;
+        return FALSE;
+}
+
 char *manager_battery_next(Manager *m, Battery *b)
 {
         const char *name = b->config->name;
         const Update *u = battery_current_update(m, b);
         if (u)
-                return next_of_update(m, u);
+                return next_of_update(m, b, u);
         switch (battery_get_state(b)) {
         case BATTERY_STOPPED:
                 return g_strdup_printf("`nyota start %s`", name);
         case BATTERY_FAILED:
         case BATTERY_DEGRADED:
-                return g_strdup_printf("replicants that are not given up start again by themselves; `nyota "
-                                       "restart %s` tries "
-                                       "all again, `nyota rollback %s` goes back",
-                                       name, name);
+                if (!some_given_up(b))
+                        return g_strdup("those that are down are started again by themselves");
+                return g_strdup_printf(
+                        "`nyota start %s` tries those again that are given up, `nyota rollback %s` "
+                        "goes back to the version before",
+                        name, name);
         case BATTERY_STARTING:
         case BATTERY_STOPPING:
                 return g_strdup("it goes on by itself");

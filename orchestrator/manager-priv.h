@@ -143,6 +143,8 @@ void update_feed(Manager *m, Update *u, UpdateEvent event, const char *why);
 void update_step_finished(Manager *m, Update *u, Step *s);
 /* Begins what may begin now; ends it when all is done. */
 void update_advance(Manager *m, Update *u);
+/* The index of the step that may begin now, or ROLL_NONE, ROLL_FLOOR. */
+int update_next_step(Manager *m, const Update *u);
 /* ---- roll-back.c ---- */
 void update_go_back(Manager *m, Update *u, UpdateState goal, const char *why);
 /* Gives up forward steps and plans the way back, once. */

@@ -307,7 +307,7 @@ static void open_gates(Manager *m, Update *u)
         }
 }
 
-static RollView roll_view(Manager *m, Update *u)
+static RollView roll_view(Manager *m, const Update *u)
 {
         Battery *b = battery_of(m, u->battery);
         gboolean back = u->state == UPDATE_ROLLING_BACK;
@@ -334,28 +334,32 @@ static gboolean step_can_begin(Battery *b, const Step *s)
         return r && !(r->step && r->step->update == 0 && r->step->state < STEP_STARTING);
 }
 
+int update_next_step(Manager *m, const Update *u)
+{
+        Battery *b = battery_of(m, u->battery);
+        gboolean back = u->state == UPDATE_ROLLING_BACK;
+        g_autofree RollStep *view = g_new0(RollStep, u->steps->len + 1);
+        if (u->state != UPDATE_RUNNING && !back)
+                return ROLL_NONE;
+        for (guint i = 0; i < u->steps->len; i++) {
+                const Step *s = g_ptr_array_index(u->steps, i);
+                const Replicant *r = battery_replicant(b, s->replicant);
+                view[i].waiting = s->state == STEP_WAITING && s->back == back && step_can_begin(b, s);
+                view[i].running = step_is_running(s) && s->act != STEP_SWITCH;
+                view[i].canary = s->canary || back;
+                view[i].active = r && replicant_get_state(r) == REPLICANT_ACTIVE && s->act != STEP_SWITCH;
+        }
+        RollView v = roll_view(m, u);
+        return roll_next(view, u->steps->len, &v);
+}
+
 /* Begins what may begin. Beginning one may end it at once (nothing to do), so look again each time. */
 static void begin_steps(Manager *m, Update *u)
 {
-        Battery *b = battery_of(m, u->battery);
-        for (;;) {
-                gboolean back = u->state == UPDATE_ROLLING_BACK;
-                g_autofree RollStep *view = g_new0(RollStep, u->steps->len + 1);
-                for (guint i = 0; i < u->steps->len; i++) {
-                        const Step *s = g_ptr_array_index(u->steps, i);
-                        const Replicant *r = battery_replicant(b, s->replicant);
-                        view[i].waiting = s->state == STEP_WAITING && s->back == back && step_can_begin(b, s);
-                        view[i].running = step_is_running(s) && s->act != STEP_SWITCH;
-                        view[i].canary = s->canary || back;
-                        view[i].active =
-                                r && replicant_get_state(r) == REPLICANT_ACTIVE && s->act != STEP_SWITCH;
-                }
-                RollView v = roll_view(m, u);
-                int next = roll_next(view, u->steps->len, &v);
-                if (next < 0 || (u->state != UPDATE_RUNNING && u->state != UPDATE_ROLLING_BACK))
-                        return;
+        int next;
+        while ((next = update_next_step(m, u)) >= 0) {
                 Step *s = g_ptr_array_index(u->steps, next);
-                take_in_hand(m, battery_replicant(b, s->replicant), s);
+                take_in_hand(m, battery_replicant(battery_of(m, u->battery), s->replicant), s);
         }
 }
 

@@ -214,6 +214,7 @@ def test_start_limit_then_restart_resets(instance):
     battery.wait_property("State", "failed", 30)
     assert len(instance.events.of("ReplicantStarted", "calc")) == 6
     assert "given up" in instance.replicant("calc", 1).get("Health")
+    assert "`nyota start calc`" in battery.get("Next")
     times = [e.time_us for e in instance.events.of("ReplicantStarted", "calc")]
     gaps = [b - a for a, b in zip(times, times[1:])]
     assert gaps[-1] > gaps[0] * 2  # back-off
@@ -296,6 +297,25 @@ def test_check_fails_at_the_start(instance):
     with pytest.raises(Refused) as refused:
         battery.Start()
     assert "check failed" in refused.value.text
+
+
+def test_roll_waits_for_room_at_the_floor_and_says_so(instance):
+    """One that is done already goes down and does not come back: nothing begins until it does."""
+    gate = os.path.join(instance.directory, "gate")
+    open(gate, "w", encoding="utf-8").close()
+    service = Service(instance, SoakSec="200ms", health={"Check": f"exec:/usr/bin/test -e {gate}"}).up()
+    update = service.begin("1.1")
+    instance.events.wait("ReplicantHealthy", version="1.1", replicant=1)
+    update.Pause()
+    update.wait_property("Steps", lambda steps: all(s[2] in ("waiting", "admitted") for s in steps))
+    os.unlink(gate)
+    crash(instance, "calc", 1)
+    update.Resume()
+    wait_for(lambda: "room at the floor (2 active, 2 must stay)" in service.battery.get("Next"))
+    assert update.get("State") == "running"
+    open(gate, "w", encoding="utf-8").close()
+    assert instance.wait_update(update.path)[0] == "done"
+    service.expect("1.1")
 
 
 def test_crash_of_an_untouched_one_during_a_roll(instance):
