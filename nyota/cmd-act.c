@@ -20,7 +20,8 @@ static ExitCode act(Nyota *n, char *path, const char *interface, const char *met
         if (!body)
                 return nyota_fail(error);
         if (!n->json)
-                show_line(n->show, TONE_GOOD, "%s: %s", nyota_last_part(owned), words);
+                show_line(n->show, TONE_GOOD, "%s: %s",
+                          g_str_equal(owned, NYOTA_ROOT) ? "battery files" : nyota_last_part(owned), words);
         return EXIT_DONE;
 }
 
@@ -83,7 +84,8 @@ static ExitCode run_rollback(Nyota *n, const Args *args)
 
 static ExitCode run_reload(Nyota *n, const Args *args)
 {
-        return act(n, g_strdup(NYOTA_ROOT), "Manager", "Reload", CLIENT_FOREVER, "configuration read again");
+        ExitCode code = act(n, g_strdup(NYOTA_ROOT), "Manager", "Reload", CLIENT_FOREVER, "read again");
+        return code == EXIT_USAGE ? EXIT_FAILED : code; /* a file is wrong, not what was typed */
 }
 
 const Command commands_act[] = {
@@ -97,8 +99,11 @@ const Command commands_act[] = {
         {"pause", "UPDATE", "hold a running update after its present step", NULL, NULL, 1, 1, ARGS_MIXED,
          run_pause},
         {"resume", "UPDATE", "let a paused update go on", NULL, NULL, 1, 1, ARGS_MIXED, run_resume},
-        {"cancel", "UPDATE", "give an update up, if nothing was replaced yet", NULL, NULL, 1, 1, ARGS_MIXED,
-         run_cancel},
+        {"cancel", "UPDATE", "give an update up",
+         "An update that is not begun ends at once, and its transaction is refused; one that runs goes back "
+         "to "
+         "the old version, which is then not pinned.",
+         NULL, 1, 1, ARGS_MIXED, run_cancel},
         {"promote", "UPDATE", "say that the canaries are good: the others follow", NULL, NULL, 1, 1,
          ARGS_MIXED, run_promote},
         {"rollback", "UPDATE|BATTERY", "bring a running update, or a battery's last one, back",

@@ -122,8 +122,9 @@ static void status_update(Nyota *n, GVariant *objects, GVariant *battery)
         const char *reason = dict_string(u, "Reason");
         show_line(n->show, tone_of_state(dict_string(u, "State")),
                   "  update %s: %s -> %s, %s, %s, %u of %u steps%s%s", current_update(battery),
-                  dict_string(u, "FromVersion"), dict_string(u, "ToVersion"), dict_string(u, "Strategy"),
-                  dict_string(u, "State"), done, all, *reason ? ": " : "", reason);
+                  show_version(dict_string(u, "FromVersion")), show_version(dict_string(u, "ToVersion")),
+                  dict_string(u, "Strategy"), dict_string(u, "State"), done, all, *reason ? ": " : "",
+                  reason);
 }
 
 static void status_replicants(Nyota *n, GVariant *objects, const char *path)

@@ -171,7 +171,8 @@ static void tell_verdict(Nyota *n, const FollowUpdate *u)
                 u->measured ? g_strdup_printf(" in %s, at least %u active", took, u->least_active)
                             : g_strdup("");
         show_line(n->show, tone_of_state(u->state), "%s: %s, %s -> %s (%s)%s%s%s", u->battery, u->state,
-                  u->from, u->to, u->strategy, measured, *u->reason ? ": " : "", u->reason);
+                  show_version(u->from), show_version(u->to), u->strategy, measured, *u->reason ? ": " : "",
+                  u->reason);
         if (g_str_equal(u->state, "held"))
                 show_line(n->show, TONE_PLAIN, "  it begins by itself when it may; `nyota why %s`",
                           u->battery);

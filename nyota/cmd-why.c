@@ -100,8 +100,9 @@ static void why_text(Nyota *n, GVariant *objects, const char *path, GVariant *b,
         if (u) {
                 const char *why = dict_string(u, "Reason");
                 show_line(n->show, tone_of_state(dict_string(u, "State")), "  update %s (%s -> %s) is %s%s%s",
-                          nyota_last_part(update), dict_string(u, "FromVersion"), dict_string(u, "ToVersion"),
-                          dict_string(u, "State"), *why ? ": " : "", why);
+                          nyota_last_part(update), show_version(dict_string(u, "FromVersion")),
+                          show_version(dict_string(u, "ToVersion")), dict_string(u, "State"),
+                          *why ? ": " : "", why);
         }
         g_variant_iter_init(&it, inhibitors);
         while (next_inhibitor(&it, name, &i))
@@ -138,15 +139,17 @@ static void history_row(Table *table, GVariant *u)
         gint64 started = (gint64)dict_number(u, "started"), finished = (gint64)dict_number(u, "finished");
         g_autofree char *id = g_strdup_printf("%" G_GUINT64_FORMAT, dict_number(u, "id"));
         g_autofree char *when = show_time(started);
-        g_autofree char *took =
-                finished > started ? show_seconds((double)(finished - started) / G_USEC_PER_SEC) : NULL;
+        /* one that never began to run took no time */
+        g_autofree char *took = started && finished > started
+                                        ? show_seconds((double)(finished - started) / G_USEC_PER_SEC)
+                                        : NULL;
         g_autofree char *least = g_strdup_printf("%" G_GUINT64_FORMAT, dict_number(u, "least_active"));
         table_add(table, id, when, dict_string(u, "strategy"), dict_string(u, "from"), dict_string(u, "to"),
                   dict_string(u, "state"), took, finished ? least : NULL, dict_string(u, "initiator"),
                   dict_string(u, "reason"));
 }
 
-static void history_text(Nyota *n, GVariant *list)
+static void history_text(Nyota *n, GVariant *list, const char *battery)
 {
         static const Column columns[] = {
                 {"UPDATE", COLUMN_NUMBER}, {"STARTED", COLUMN_TEXT}, {"STRATEGY", COLUMN_TEXT},
@@ -162,7 +165,8 @@ static void history_text(Nyota *n, GVariant *list)
         if (g_variant_n_children(list) > 0)
                 table_print(table, n->show);
         else
-                show_line(n->show, TONE_PLAIN, "No updates yet.");
+                show_line(n->show, TONE_PLAIN,
+                          "No updates of a battery '%s' yet; `nyota list` shows those there are.", battery);
 }
 
 static ExitCode run_history(Nyota *n, const Args *args)
@@ -190,7 +194,7 @@ static ExitCode run_history(Nyota *n, const Args *args)
         if (n->json)
                 json_print(json_of_variant(list));
         else
-                history_text(n, list);
+                history_text(n, list, args_word(args, 0));
         return EXIT_DONE;
 }
 
@@ -242,8 +246,9 @@ static gboolean log_state(Nyota *n, Client *client, const char *path)
         const char *reason = dict_string(u, "Reason");
         show_line(n->show, tone_of_state(dict_string(u, "State")),
                   "update %s of %s: %s -> %s, %s, %s, by %s%s%s", nyota_last_part(path),
-                  dict_string(u, "Battery"), dict_string(u, "FromVersion"), dict_string(u, "ToVersion"),
-                  dict_string(u, "Strategy"), dict_string(u, "State"),
+                  dict_string(u, "Battery"), show_version(dict_string(u, "FromVersion")),
+                  show_version(dict_string(u, "ToVersion")), dict_string(u, "Strategy"),
+                  dict_string(u, "State"),
                   *dict_string(u, "Initiator") ? dict_string(u, "Initiator") : "nobody known",
                   *reason ? ": " : "", reason);
         return TRUE;

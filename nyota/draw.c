@@ -44,7 +44,8 @@ static void put_update(Draw *d, GString *out, GString *line, const FollowUpdate 
 {
         guint left = d->columns;
         g_autofree char *time = show_seconds((double)(g_get_monotonic_time() - d->began_us) / G_USEC_PER_SEC);
-        g_autofree char *what = g_strdup_printf(" %s -> %s, %s: ", u->from, u->to, u->strategy);
+        g_autofree char *what =
+                g_strdup_printf(" %s -> %s, %s: ", show_version(u->from), show_version(u->to), u->strategy);
         g_autofree char *count = g_strdup_printf("  %u of %u  %s", u->done, u->all, time);
         const char *state = follow_is_lost(d->follow) ? "the service is away, waiting for it" : u->state;
         show_append(d->show, line, &left, TONE_STRONG, u->battery);

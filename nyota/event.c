@@ -8,11 +8,12 @@
 
 static char *text_of_warning(GVariant *d)
 {
-        gint64 left = (gint64)dict_number(d, "deadline") - g_get_real_time();
-        g_autofree char *when = show_seconds((double)MAX(left, 0) / G_USEC_PER_SEC);
-        return g_strdup_printf("update %s from %s to %s (%s) begins in %s",
-                               nyota_last_part(dict_string(d, "update")), dict_string(d, "from"),
-                               dict_string(d, "to"), dict_string(d, "strategy"), when);
+        /* a time of day, which is still right when the event is read later */
+        g_autofree char *when = show_time_of_day((gint64)dict_number(d, "deadline"));
+        return g_strdup_printf("update %s from %s to %s (%s) begins at %s",
+                               nyota_last_part(dict_string(d, "update")),
+                               show_version(dict_string(d, "from")), show_version(dict_string(d, "to")),
+                               dict_string(d, "strategy"), when);
 }
 
 static char *text_of_finished(GVariant *d)

@@ -125,8 +125,8 @@ static void print_help(void)
 
 static void print_command_help(const Command *c)
 {
-        printf("Usage: nyota %s %s\n\n%c%s.\n", c->name, c->arguments, g_ascii_toupper(c->summary[0]),
-               c->summary + 1);
+        printf("Usage: nyota %s%s%s\n\n%c%s.\n", c->name, *c->arguments ? " " : "", c->arguments,
+               g_ascii_toupper(c->summary[0]), c->summary + 1);
         if (c->help)
                 printf("%s\n", c->help);
         if (c->options) {
@@ -135,6 +135,24 @@ static void print_command_help(const Command *c)
         }
         printf("\nGlobal options:\n");
         print_options(options_global);
+}
+
+/* A first word of commands of two words, alone. */
+static ExitCode half_command(const char *first, char *const *rest)
+{
+        g_autofree char *prefix = g_strconcat(first, " ", NULL);
+        gboolean help = FALSE;
+        for (; *rest; rest++)
+                help |= g_str_equal(*rest, "--help") || g_str_equal(*rest, "-h");
+        if (!help)
+                return nyota_usage("usage: nyota package make|show|verify …");
+        printf("Usage: nyota %s COMMAND [ARGUMENT…]\n\nCommands:\n", first);
+        for (gsize t = 0; tables[t]; t++)
+                for (const Command *c = tables[t]; c->name; c++)
+                        if (g_str_has_prefix(c->name, prefix))
+                                printf("  %-8s %s\n", c->name + strlen(prefix), c->summary);
+        printf("\n`nyota %s COMMAND --help` tells more of a command.\n", first);
+        return EXIT_DONE;
 }
 
 static ExitCode unknown_command(const char *typed)
@@ -215,7 +233,7 @@ static ExitCode dispatch(char **words, const Args *global)
         if (c)
                 return run_command(c, rest, global);
         if (g_str_equal(words[0], "package"))
-                return nyota_usage("usage: nyota package make|show|verify …");
+                return half_command(words[0], words + 1);
         return unknown_command(words[0]);
 }
 

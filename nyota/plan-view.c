@@ -105,7 +105,8 @@ static void show_update(Show *show, JsonObject *u)
 {
         const char *why = string_member(u, "why");
         show_line(show, TONE_STRONG, "%s: %s -> %s, %s", string_member(u, "battery"),
-                  string_member(u, "from"), string_member(u, "to"), string_member(u, "strategy"));
+                  show_version(string_member(u, "from")), show_version(string_member(u, "to")),
+                  string_member(u, "strategy"));
         if (!update_is_granted(u)) {
                 const char *refused = string_member(u, "refused");
                 show_line(show, TONE_BAD, "  refused: %s", *refused ? refused : string_member(u, "refusal"));

@@ -245,3 +245,8 @@ char *show_bytes(guint64 bytes)
 {
         return g_format_size_full(bytes, G_FORMAT_SIZE_IEC_UNITS);
 }
+
+const char *show_version(const char *version)
+{
+        return *version ? version : "nothing";
+}

@@ -47,3 +47,5 @@ char *show_time(gint64 real_us);
 char *show_time_of_day(gint64 real_us);
 char *show_seconds(double seconds); /* "0.4 s", "12 s", "3 min 05 s" */
 char *show_bytes(guint64 bytes);
+/* VERSION, or "nothing" where none is installed: before a first installation, after a removal. */
+const char *show_version(const char *version);

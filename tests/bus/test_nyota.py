@@ -143,6 +143,7 @@ def test_every_command_has_help(instance):
     for words in commands:
         done = instance.nyota(*words.split(), "--help")
         assert done.returncode == DONE and done.stdout.startswith(f"Usage: nyota {words}"), words
+    assert instance.nyota("package", "--help").stdout.startswith("Usage: nyota package COMMAND")
     assert re.fullmatch(r"nyota \d+\.\d+\.\d+\n", instance.nyota("--version").stdout)
 
 
@@ -444,6 +445,16 @@ def test_interrupt_ends_the_display_alone(calc):
     out, err = tool.communicate(timeout=30)
     assert tool.returncode == FAILED and "the update goes on" in err
     assert calc.wait_update(path)[0] == "done"
+
+
+def test_history_of_an_update_that_never_began(calc):
+    """It took no time; and nobody is told that a battery without updates is there."""
+    assert calc.nyota("inhibit", "--battery=calc", "--mode=block", "--why=no", "--",
+                      program("nyota"), f"--bus={calc.bus.address}", "update", "--yes",
+                      package("1.1")).returncode == REFUSED
+    row = calc.nyota("history", "calc").stdout.splitlines()[1].split()
+    assert row[1:7] == ["-", "rolling", "1.0", "1.1", "vetoed", "-"]
+    assert "'nosuch'" in calc.nyota("history", "nosuch").stdout
 
 
 def test_history_and_log(calc):
