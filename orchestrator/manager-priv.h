@@ -153,11 +153,17 @@ void update_prepare_back(Manager *m, Update *u);
 void update_end_back(Manager *m, Update *u);
 
 void update_check_objections(Manager *m, Update *u);
+/* Interrupts what supervision does to R and begins S. */
+void update_take_in_hand(Manager *m, Replicant *r, Step *s);
+
+/* ---- gate.c ---- */
 gboolean update_gate_is_open(Manager *m, const Update *u, const Step *s);
-const char *step_target_version(const Update *u, const Step *s, const char *package);
+void update_open_gates(Manager *m, Update *u);
 /* Full stop: begins the stops. All confirmed: */
 void update_begin_stops(Manager *m, Update *u);
 gboolean update_is_stopped(Manager *m, const Update *u);
+
+/* ---- roll.c ---- */
 void update_track_active(Manager *m, Battery *b);
 void update_note_soak(Manager *m, Update *u, gint64 soak_us);
 void update_arm(Manager *m, Update *u); /* timers of its state, after a restart */

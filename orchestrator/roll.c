@@ -250,32 +250,8 @@ void update_track_active(Manager *m, Battery *b)
         }
 }
 
-gboolean update_gate_is_open(Manager *m, const Update *u, const Step *s)
-{
-        if (u->state == UPDATE_REPLACING)
-                return FALSE;
-        if (u->strategy != STRATEGY_FULL_STOP || s->act == STEP_SWITCH)
-                return TRUE;
-        if (!s->back && u->state != UPDATE_RUNNING)
-                return FALSE;
-        for (guint i = 0; i < u->steps->len; i++) {
-                const Step *other = g_ptr_array_index(u->steps, i);
-                if (other->back == s->back && other->state < STEP_SWITCHING)
-                        return FALSE; /* incompatible versions never run side by side */
-        }
-        return TRUE;
-}
-
-gboolean update_is_stopped(Manager *m, const Update *u)
-{
-        for (guint i = 0; i < u->steps->len; i++)
-                if (((const Step *)g_ptr_array_index(u->steps, i))->state < STEP_SWITCHING)
-                        return FALSE;
-        return TRUE;
-}
-
 /* Whatever supervision was about to do with R is given up. */
-static void take_in_hand(Manager *m, Replicant *r, Step *s)
+void update_take_in_hand(Manager *m, Replicant *r, Step *s)
 {
         if (r->step && r->step->update == 0) {
                 Step *old = r->step;
@@ -285,26 +261,6 @@ static void take_in_hand(Manager *m, Replicant *r, Step *s)
         clock_cancel(m->clock, &r->backoff_timer);
         r->failures = 0;
         step_begin(m, s);
-}
-
-void update_begin_stops(Manager *m, Update *u)
-{
-        for (guint i = 0; i < u->steps->len; i++) {
-                Step *s = g_ptr_array_index(u->steps, i);
-                Replicant *r = battery_replicant(battery_of(m, u->battery), s->replicant);
-                if (s->state != STEP_WAITING || s->act == STEP_SWITCH || !r)
-                        continue;
-                take_in_hand(m, r, s);
-        }
-}
-
-static void open_gates(Manager *m, Update *u)
-{
-        for (guint i = 0; i < u->steps->len; i++) {
-                Step *s = g_ptr_array_index(u->steps, i);
-                if (s->gated && update_gate_is_open(m, u, s))
-                        step_open_gate(m, s);
-        }
 }
 
 static RollView roll_view(Manager *m, const Update *u)
@@ -359,7 +315,7 @@ static void begin_steps(Manager *m, Update *u)
         int next;
         while ((next = update_next_step(m, u)) >= 0) {
                 Step *s = g_ptr_array_index(u->steps, next);
-                take_in_hand(m, battery_replicant(battery_of(m, u->battery), s->replicant), s);
+                update_take_in_hand(m, battery_replicant(battery_of(m, u->battery), s->replicant), s);
         }
 }
 
@@ -410,10 +366,10 @@ void update_advance(Manager *m, Update *u)
                 u->again = FALSE;
                 if (u->state == UPDATE_ROLLING_BACK)
                         update_prepare_back(m, u);
-                open_gates(m, u);
+                update_open_gates(m, u);
                 if (u->state == UPDATE_RUNNING || u->state == UPDATE_ROLLING_BACK)
                         begin_steps(m, u);
-                open_gates(m, u);
+                update_open_gates(m, u);
         }
         u->advancing = FALSE;
         if (has_open_steps(u))

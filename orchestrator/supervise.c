@@ -225,9 +225,13 @@ static void drop_surplus(Manager *m, Battery *b)
         }
 }
 
-/* A surplus one goes only while the floor has room; the others follow when it has again. */
-static gboolean may_go(Battery *b, const Replicant *r)
+/* A surplus one goes only while the floor has room; the others follow when it has again. A full stop takes
+ * all: it has no floor, and what is not in its plan must not live on beside the new version. */
+static gboolean may_go(Manager *m, Battery *b, const Replicant *r)
 {
+        const Update *u = battery_current_update(m, b);
+        if (u && u->strategy == STRATEGY_FULL_STOP && u->state >= UPDATE_REPLACING)
+                return TRUE;
         return !b->wanted || replicant_get_state(r) != REPLICANT_ACTIVE ||
                battery_active(b) > battery_config_floor(b->config);
 }
@@ -236,7 +240,7 @@ void supervise(Manager *m, Battery *b)
 {
         for (guint i = 0; i < b->replicants->len; i++) {
                 Replicant *r = b->replicants->pdata[i];
-                if (!r->surplus || may_go(b, r))
+                if (!r->surplus || may_go(m, b, r))
                         converge(m, b, r);
         }
         drop_surplus(m, b);
@@ -246,6 +250,8 @@ void supervise(Manager *m, Battery *b)
         Update *u = battery_current_update(m, b);
         if (u && (u->state == UPDATE_RUNNING || u->state == UPDATE_ROLLING_BACK))
                 update_advance(m, u);
+        else if (u && u->state == UPDATE_REPLACING)
+                transact_update_moved(m, u);
 }
 
 static void do_supervise(gpointer user, GVariant *args)

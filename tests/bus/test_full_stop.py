@@ -65,6 +65,22 @@ def test_old_ones_are_gone_at_the_verdict_and_new_ones_wait_for_the_end(instance
     assert kinds.index("UpdateStarted", 3) > last_stop
 
 
+def test_who_is_surplus_does_not_live_on_beside_the_new_version(instance):
+    """The file wants fewer, the floor kept one of those too many up: a full stop takes it as well."""
+    service = Service(instance).up()
+    instance.replicant("calc", 1).Drain()
+    service.sections["Battery"]["Replicants"] = 2
+    service.write(MinActive="2")
+    instance.manager.Reload()
+    before = service.processes()
+    assert set(before) == {1, 2, 3}  # 2 and 3 are active: the floor has no room for 3 to go
+    transaction = begin(service, "upgrade", "1.0", "2.0")
+    assert verdict(transaction) == "granted"
+    assert [pid for pid, _ in before.values() if kantan.alive(pid)] == []
+    assert finish(transaction)[0] == "done"
+    assert service.versions() == {1: "2.0", 2: "2.0"}
+
+
 def test_abort_brings_the_old_version_back(instance):
     service = Service(instance).up()
     transaction = begin(service, "upgrade", "1.0", "2.0")
