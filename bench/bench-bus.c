@@ -66,7 +66,7 @@ static void begin_one(GDBusConnection *bus, Heard *h)
                 g_main_context_iteration(NULL, TRUE);
         printf("%" G_GINT64_FORMAT " %" G_GINT64_FORMAT "\n", replied - begin,
                MAX(h->at_us, replied) - begin);
-        g_autoptr(GVariant) over =
+        g_autoptr(GVariant) over G_GNUC_UNUSED =
                 call(bus, path, NAME ".Transaction", "Finish", g_variant_new("(ba{sv})", TRUE, NULL));
 }
 
@@ -103,7 +103,7 @@ static void send_events(const char *address, guint rounds, int fd)
         for (guint i = 0; i < rounds; i++) {
                 GVariantBuilder detail = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE_VARDICT);
                 g_variant_builder_add(&detail, "{sv}", "at", g_variant_new_int64(g_get_monotonic_time()));
-                g_autoptr(GVariant) reply = call(bus, ROOT "/svc", NAME ".Channel", "Send",
+                g_autoptr(GVariant) reply G_GNUC_UNUSED = call(bus, ROOT "/svc", NAME ".Channel", "Send",
                                                  g_variant_new("(sa{sv}a{sv})", "x-bench", &detail, NULL));
         }
 }
@@ -115,7 +115,7 @@ static void listen_events(const char *address, guint rounds, int fd)
         g_dbus_connection_signal_subscribe(bus, NAME, NAME ".Channel", "Event", ROOT "/svc", NULL,
                                            G_DBUS_SIGNAL_FLAGS_NONE, on_event, &h, NULL);
         /* A call to the bus comes after the match rule that was sent before it. */
-        g_autoptr(GVariant) reply = call(bus, ROOT, "org.freedesktop.DBus.Peer", "Ping", NULL);
+        g_autoptr(GVariant) reply G_GNUC_UNUSED = call(bus, ROOT, "org.freedesktop.DBus.Peer", "Ping", NULL);
         if (write(fd, "", 1) != 1)
                 exit(1);
         while (h.rounds < h.wanted)

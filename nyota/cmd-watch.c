@@ -39,7 +39,7 @@ static ExitCode watch_channel(Nyota *n, Client *client, const char *path, guint6
 {
         static const StreamFuncs funcs = {on_event, NULL, on_lost};
         Watch w = {.nyota = n};
-        g_autoptr(Stream) stream = stream_new(client, path, after, &funcs, &w);
+        g_autoptr(Stream) stream G_GNUC_UNUSED = stream_new(client, path, after, &funcs, &w);
         guint interrupt = g_unix_signal_add(SIGINT, on_signal, &w);
         guint terminate = g_unix_signal_add(SIGTERM, on_signal, &w);
         while (!w.ended && !w.gone)

@@ -116,7 +116,7 @@ static void test_laws(void)
                                                           "1",
                                                           .only = 0};
                                                 g_autoptr(Plan) p = NULL;
-                                                g_autofree char *text = plan_text(&c, &p);
+                                                g_autofree char *text G_GNUC_UNUSED = plan_text(&c, &p);
                                                 seen++;
                                                 if (p->refusal != REFUSAL_NONE) {
                                                         g_assert_cmpint(p->refusal, ==,
