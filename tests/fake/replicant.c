@@ -44,13 +44,24 @@ static void wait_ms(int ms)
         poll(NULL, 0, ms);
 }
 
-/* A child that waits until it is killed. */
+/* A child that waits until it is killed. It is in its session before we say that we are ready. */
 static void leave_child(int own_session)
 {
-        if (fork() != 0)
+        int there[2];
+        char none;
+        if (pipe(there) < 0)
+                abort();
+        if (fork() != 0) {
+                close(there[1]);
+                if (read(there[0], &none, 1) != 0) /* its end of the pipe is closed: nothing to read */
+                        abort();
+                close(there[0]);
                 return;
+        }
         if (own_session)
                 setsid();
+        close(there[0]);
+        close(there[1]);
         for (;;)
                 pause();
 }
