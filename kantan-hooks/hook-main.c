@@ -176,11 +176,12 @@ static int run(const HookOptions *options, guint owner)
 }
 
 /* Who called us, asked first of all: it may die while we begin. One that was dead already has left us to a
- * reaper of another session, which must not become the owner: it lives for ever. 0: nobody. */
+ * reaper, which must not become the owner: it lives for ever. That is one of another session, or pid 1,
+ * whose session all share in a container. 0: nobody. */
 static guint owner_find(void)
 {
         pid_t parent = getppid();
-        return getsid(parent) == getsid(0) ? (guint)parent : 0;
+        return parent != 1 && getsid(parent) == getsid(0) ? (guint)parent : 0;
 }
 
 int main(int argc, char **argv)

@@ -3,6 +3,7 @@
 refused; several batteries in one transaction; the daemon dies while a hook waits."""
 import os
 import signal
+import subprocess
 
 import kantan
 import pytest
@@ -87,6 +88,16 @@ def test_package_manager_dies(instance, version, moment):
     service.expect(version if moment == "after-post" else "1.0")
     assert open_transactions(instance) == []
     assert service.update("1.3")[0] == "done"  # nothing stands in the way of the next one
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="makes a pid namespace")
+def test_init_is_no_package_manager(instance, daemon):
+    """It is whom orphans are left to, in a container within the same session; and it never dies."""
+    hook = [kantan.program("kantan-hook"), f"--bus={instance.bus.address}", "--manager=kantan", "pre"]
+    done = subprocess.run(["unshare", "--fork", "--pid", "sh", "-c", '"$@"; exit $?', "sh", *hook], text=True,
+                          input="upgrade\tcalc\t1.0\t1.1\t-\n", capture_output=True, timeout=20, check=False)
+    assert done.returncode == 1 and "is gone" in done.stderr
+    assert open_transactions(instance) == []
 
 
 def wait_dead(instance, manager):
