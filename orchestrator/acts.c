@@ -29,14 +29,26 @@ static void do_release(gpointer user, GVariant *args)
         m->runner->release(m->runner, battery, id);
 }
 
+/* Whether what runs by now is not what was to be stopped: that went meanwhile, and another was started at
+ * once. PID 0: it was being made when the stop was asked for. */
+static gboolean is_another(const Replicant *r, int pid)
+{
+        gboolean coming_up = r->step && r->step->state >= STEP_STARTING && step_is_running(r->step);
+        return pid ? r->pid != pid : coming_up;
+}
+
 static void do_stop(gpointer user, GVariant *args)
 {
         Manager *m = user;
         const char *battery;
         guint32 id;
+        gint32 pid;
         gint64 timeout;
-        g_variant_get(args, "(&sux)", &battery, &id, &timeout);
-        m->runner->stop(m->runner, battery, id, timeout);
+        g_variant_get(args, "(&suix)", &battery, &id, &pid, &timeout);
+        Battery *b = battery_of(m, battery);
+        Replicant *r = b ? battery_replicant(b, id) : NULL;
+        if (!r || !is_another(r, pid))
+                m->runner->stop(m->runner, battery, id, timeout);
 }
 
 static void do_switch(gpointer user, GVariant *args)
@@ -86,7 +98,8 @@ void act_release(Manager *m, const Replicant *r)
 
 void act_stop(Manager *m, const Replicant *r, gint64 timeout_us)
 {
-        outbox_after(m->outbox, do_stop, m, g_variant_new("(sux)", r->battery, (guint32)r->id, timeout_us));
+        outbox_after(m->outbox, do_stop, m,
+                     g_variant_new("(suix)", r->battery, (guint32)r->id, (gint32)r->pid, timeout_us));
 }
 
 /* What a port reports comes back by cookie; one that is not known any more was given up. */
