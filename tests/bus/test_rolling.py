@@ -11,6 +11,12 @@ def least_active(service):
     return service.instance.events.of("UpdateFinished", service.name)[-1].detail["least_active"]
 
 
+def assert_kept(service, sampler, floor):
+    """FLOOR was the least, by our own count, and nobody who called from outside found fewer. (A replicant may
+    be away for less than a round of calls: the sampler can miss one, it can never invent one.)"""
+    assert sampler.least >= least_active(service) == floor
+
+
 @pytest.mark.parametrize("count, width, floor", [(3, "1", 2), (6, "2", 4), (4, "50%", 2), (3, "10%", 2)])
 def test_floor_is_kept_through_a_roll(instance, count, width, floor):
     service = Service(instance, replicants=count, MaxUnavailable=width).up()
@@ -19,8 +25,8 @@ def test_floor_is_kept_through_a_roll(instance, count, width, floor):
         sampler.wait_rounds()
         assert service.update("1.1") == ("done", "all replicants run the new version")
         sampler.wait_rounds()
-    assert sampler.least == floor == service.battery.get("Floor")
-    assert least_active(service) == sampler.least
+    assert service.battery.get("Floor") == floor
+    assert_kept(service, sampler, floor)
     service.expect("1.1")
     after = service.processes()
     assert all(after[n] != before[n] and not kantan.alive(before[n][0]) for n in before)
@@ -38,7 +44,7 @@ def test_bad_version_goes_back_and_keeps_the_floor(instance, habit, reason):
         state, why = service.update("1.2", habit)
         sampler.wait_rounds()
     assert state == "rolled-back" and reason in why
-    assert sampler.least == 2 == least_active(service)
+    assert_kept(service, sampler, 2)
     service.expect("1.0")
     untouched = [n for n, process in service.processes().items() if process == before[n]]
     assert sorted(untouched) == [2, 3]
@@ -56,7 +62,7 @@ def test_rollback_in_the_middle_keeps_the_floor(instance):
         state, why = instance.wait_update(update.path)
         sampler.wait_rounds()
     assert (state, why) == ("rolled-back", "rolled back by a person")
-    assert sampler.least >= 4 and least_active(service) == sampler.least
+    assert_kept(service, sampler, 4)
     service.expect("1.0")
 
 
@@ -131,7 +137,7 @@ def test_rollback_of_a_battery_after_done(instance):
         path = service.battery.Rollback()
         assert instance.wait_update(path)[0] == "done"
         sampler.wait_rounds()
-    assert sampler.least == 2
+    assert_kept(service, sampler, 2)
     service.expect("1.0")
     assert service.battery.get("Version") == "1.0"
     # What is on disk went back too, and what was left does not come again by itself.
@@ -226,7 +232,7 @@ def test_restart_of_a_battery_keeps_the_floor(instance):
         sampler.wait_rounds()
         service.battery.Restart()
         sampler.wait_rounds()
-    assert sampler.least == 2
+    assert_kept(service, sampler, 2)
     after = service.processes()
     assert all(after[n] != before[n] for n in before)
     service.expect("1.0")
