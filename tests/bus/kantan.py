@@ -399,7 +399,8 @@ class Events:
 
 class FloorSampler:
     """Asks the replicants themselves, from outside and without pause, who answers: BUSNAME.r1 … rN. What
-    counts as active is an answer within 100 ms, nothing that the orchestrator says of itself."""
+    counts as active is an answer, nothing that the orchestrator says of itself. A round of calls is no
+    snapshot: one may be back before the next is asked, so a new low counts only if a second look finds it."""
 
     def __init__(self, address, bus_name, count, method=(DBUS + ".Peer", "Ping"), path="/"):
         self.names = [f"{bus_name}.r{n}" for n in range(1, count + 1)]
@@ -412,7 +413,7 @@ class FloorSampler:
 
     def _answers(self, connection, name):
         try:
-            connection.call_blocking(name, self.path, *self.method, "", (), timeout=0.1 * SLOWNESS)
+            connection.call_blocking(name, self.path, *self.method, "", (), timeout=1 * SLOWNESS)
         except dbus.DBusException:
             return False
         return True
@@ -422,6 +423,8 @@ class FloorSampler:
         connection.set_exit_on_disconnect(False)
         while not self.ending.is_set():
             active = [n for n in self.names if self._answers(connection, n)]
+            if len(active) < self.least:
+                active = [n for n in self.names if n in active or self._answers(connection, n)]
             if len(active) <= self.least:
                 self.least = len(active)
                 self.lows.append((time.monotonic(), [n.rpartition(".")[2] for n in active]))
